@@ -42,7 +42,8 @@ def _make(path: Path, text: str) -> None:
     """Publish a complete key file under its name, unless another process did."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
         out.write(text + "\n")
         out.flush()
         os.fsync(out.fileno())

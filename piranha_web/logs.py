@@ -21,7 +21,7 @@ def one_line(text: str) -> str:
 class OneLineFormatter(logging.Formatter):
     """``2026-11-23T09:30:01.123Z INFO cluster.tasks message``, tracebacks included."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

@@ -7,7 +7,6 @@ https://docs.djangoproject.com/en/5.2/ref/settings/
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
