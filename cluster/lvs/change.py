@@ -1,0 +1,241 @@
+"""One step of a plan: a command for a host, said in words, with its undo.
+
+Builders below make every command that writes to a host; ``privileges.py`` allows
+exactly these and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any
+
+from cluster.lvs import words
+from cluster.lvs.command import Command
+from cluster.lvs.host import BoundAddress, Route
+from cluster.lvs.table import IPAddress
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+
+
+class Phase(IntEnum):
+    """Order of a plan across hosts; see the top of ``plan.py`` for the reasons."""
+
+    CHECK = 1
+    PREPARE = 2
+    TABLE = 3
+    BIND = 4
+    ANNOUNCE = 5
+    CUT = 6
+    RELEASE = 7
+    WITHDRAW = 8
+
+
+class Mark(Enum):
+    """What a step does, for its sign on the page: + ~ - or ?"""
+
+    ADD = "add"
+    EDIT = "edit"
+    DELETE = "delete"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One command for one host, with the words for it and the command that undoes it.
+
+    *undo* is None when there is nothing to undo; *undo_note* says why, or what else
+    a person should know about going back. *refusal* is what a failure means in words.
+    """
+
+    host: str
+    phase: Phase
+    mark: Mark
+    sentences: tuple[Sentence, ...]
+    command: Command
+    undo: Command | None = None
+    undo_note: Sentence | None = None
+    refusal: Sentence | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether the host is different afterwards; checks and calls leave it alone."""
+        return self.undo is not None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "host": self.host,
+            "phase": int(self.phase),
+            "mark": self.mark.value,
+            "sentences": [sentence.as_json() for sentence in self.sentences],
+            "command": command_json(self.command),
+            "undo": command_json(self.undo) if self.undo else None,
+            "undo_note": self.undo_note.as_json() if self.undo_note else None,
+            "refusal": self.refusal.as_json() if self.refusal else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Change:
+        return cls(
+            host=data["host"],
+            phase=Phase(data["phase"]),
+            mark=Mark(data["mark"]),
+            sentences=tuple(words.from_json(item) for item in data["sentences"]),
+            command=command_from_json(data["command"]),
+            undo=command_from_json(data["undo"]) if data["undo"] else None,
+            undo_note=_sentence(data["undo_note"]),
+            refusal=_sentence(data["refusal"]),
+        )
+
+
+def _sentence(data: dict[str, Any] | None) -> Sentence | None:
+    return words.from_json(data) if data else None
+
+
+def command_json(command: Command) -> dict[str, Any]:
+    return {
+        "argv": list(command.argv),
+        "stdin": command.stdin.decode(),
+        "root": command.root,
+        "deadline": command.deadline,
+    }
+
+
+def command_from_json(data: dict[str, Any]) -> Command:
+    argv, stdin = tuple(data["argv"]), data["stdin"].encode()
+    return Command(argv, stdin, root=data["root"], deadline=data["deadline"])
+
+
+# -- builders -------------------------------------------------------------------------
+
+NOTHING_TO_UNDO = _("nothing to undo")
+
+
+def check_address_free(host: str, bound: BoundAddress) -> Change:
+    """Duplicate address detection, RFC 5227: nobody else may answer for the VIP."""
+    return Change(
+        host,
+        Phase.CHECK,
+        Mark.CHECK,
+        (_("Check that nobody on the LAN answers for {vip}", vip=bound.address),),
+        duplicate_address_probe(bound.address, bound.device),
+        undo_note=NOTHING_TO_UNDO,
+        refusal=_(
+            "Another machine on the LAN already answers for {vip}. Choose an address"
+            " that nobody uses, or take it off that machine first.",
+            vip=bound.address,
+        ),
+    )
+
+
+def duplicate_address_probe(vip: IPAddress, device: str) -> Command:
+    """Exit status 0: nobody answered. 1: somebody did, arping prints the MAC."""
+    argv = ("arping", "-D", "-c", "2", "-w", "3", "-I", device, str(vip))
+    return Command(argv, root=True)
+
+
+def bind_address(host: str, phase: Phase, bound: BoundAddress) -> Change:
+    if phase is Phase.PREPARE:
+        text = _("Bind {vip} to lo, so that {host} accepts packets for it",
+                 vip=bound.address, host=host)  # fmt: skip
+    else:
+        text = _("Bind {vip} to {device}", vip=bound.address, device=bound.device)
+    add, delete = _address_command("add", bound), _address_command("del", bound)
+    return Change(host, phase, Mark.ADD, (text,), add, undo=delete)
+
+
+def release_address(host: str, phase: Phase, bound: BoundAddress) -> Change:
+    text = _("Take {vip} off {device}", vip=bound.address, device=bound.device)
+    delete, add = _address_command("del", bound), _address_command("add", bound)
+    return Change(host, phase, Mark.DELETE, (text,), delete, undo=add)
+
+
+def _address_command(verb: str, bound: BoundAddress) -> Command:
+    # The label stands in "del" too: the kernel then refuses to delete an address
+    # that does not carry it, which protects the host's own.
+    argv = ("ip", "addr", verb, str(bound.interface), "dev", bound.device)
+    return Command((*argv, "label", bound.label), root=True)
+
+
+def announce_address(host: str, bound: BoundAddress) -> Change:
+    """Gratuitous ARP, so that the neighbours learn the director's MAC at once."""
+    argv = ("arping", "-U", "-c", "2", "-I", bound.device, str(bound.address))
+    return Change(
+        host,
+        Phase.ANNOUNCE,
+        Mark.CHECK,
+        (_("Announce {vip} to the LAN", vip=bound.address),),
+        Command(argv, root=True),
+        undo_note=NOTHING_TO_UNDO,
+    )
+
+
+def add_route(host: str, route: Route) -> Change:
+    text = _("Route {destination} to lo", destination=route.destination)
+    add, delete = _route_command("add", route), _route_command("del", route)
+    return Change(host, Phase.PREPARE, Mark.ADD, (text,), add, undo=delete)
+
+
+def delete_route(host: str, route: Route) -> Change:
+    text = _("Delete the route of {destination} to lo", destination=route.destination)
+    delete, add = _route_command("del", route), _route_command("add", route)
+    return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), delete, undo=add)
+
+
+def _route_command(verb: str, route: Route) -> Command:
+    argv = ("ip", "route", verb, route.destination, "dev", route.device)
+    return Command(argv, root=True)
+
+
+def set_sysctls(
+    host: str, values: dict[str, str], before: dict[str, str], *, last: bool
+) -> Change:
+    """Set sysctls; *last*: the last VIP leaves, the values from before come back."""
+    if last:
+        text = _("Let {host} answer ARP as before: its last VIP is gone", host=host)
+    else:
+        text = _("Keep {host} silent when the LAN asks who has the VIP", host=host)
+    return Change(
+        host,
+        Phase.WITHDRAW if last else Phase.PREPARE,
+        Mark.EDIT,
+        (text,),
+        _sysctl_command(values),
+        undo=_sysctl_command({key: before[key] for key in values}),
+    )
+
+
+def _sysctl_command(values: dict[str, str]) -> Command:
+    pairs = tuple(f"{key}={value}" for key, value in values.items())
+    return Command(("sysctl", "-q", "-w", *pairs), root=True)
+
+
+@dataclass(slots=True)
+class Rules:
+    """Rules that change a table, collected with their inverse in opposite order."""
+
+    lines: list[str] = field(default_factory=list)
+    inverse: list[str] = field(default_factory=list)
+    sentences: list[Sentence] = field(default_factory=list)
+
+    def add(self, line: str, inverse: list[str]) -> None:
+        self.lines.append(line)
+        self.inverse[:0] = inverse
+
+
+def change_table(host: str, phase: Phase, mark: Mark, rules: Rules) -> Change:
+    """One ``ipvsadm -R`` for all rules of a phase. Its exit status means little: a
+    rule that the kernel refuses leaves it 0, so the table is always read back."""
+    return Change(
+        host,
+        phase,
+        mark,
+        tuple(rules.sentences),
+        _restore_command(rules.lines),
+        undo=_restore_command(rules.inverse),
+    )
+
+
+def _restore_command(lines: list[str]) -> Command:
+    text = "".join(line + "\n" for line in lines)
+    return Command(("ipvsadm", "-R"), text.encode(), root=True)

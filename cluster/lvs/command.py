@@ -1,0 +1,64 @@
+"""A command for a host as a value: its words, its standard input, its deadline.
+
+A remote command always passes through the login shell of the user (sshd gives it
+to ``sh -c``), so the words are quoted here, once, and nowhere else.
+"""
+
+import shlex
+from dataclasses import dataclass
+
+ROOT = ("sudo", "-n")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One program call; `deadline` is in seconds and covers everything.
+
+    Whatever a person typed belongs into `stdin`, or into `argv` as a whole word.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+    root: bool = False
+    deadline: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.argv:
+            raise ValueError("a command needs at least one word")
+        for word in self.argv:
+            _check_word(word)
+        if not self.deadline > 0:
+            raise ValueError(f"a deadline lies ahead, not {self.deadline!r} seconds")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (*ROOT, *self.argv) if self.root else self.argv
+
+    @property
+    def line(self) -> str:
+        """Return the words quoted for a shell: ``sudo -n ipvsadm -Sn``."""
+        return shlex.join(self.words)
+
+    @property
+    def shown(self) -> str:
+        """Return `line` for people, with a note on the input but never the input.
+
+        ``sudo -n ipvsadm -R  # 3 lines on standard input``
+        """
+        if not self.stdin:
+            return self.line
+        count = len(self.stdin.splitlines())
+        lines = "1 line" if count == 1 else f"{count} lines"
+        return f"{self.line}  # {lines} on standard input"
+
+
+def _check_word(word: str) -> None:
+    if not isinstance(word, str):
+        raise TypeError(f"a word of a command is text, not {type(word).__name__}")
+    if not word:
+        raise ValueError("a word of a command is not empty")
+    # A newline could be quoted, but no tool of ours takes one, and every log and
+    # sudo's own journal would show two lines where there was one command.
+    if "\0" in word or "\n" in word:
+        raise ValueError(f"a word of a command has a NUL or a newline: {word!r}")
+    word.encode()  # a lone surrogate cannot be sent: UnicodeEncodeError (ValueError)

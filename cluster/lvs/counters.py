@@ -1,0 +1,115 @@
+"""Listings of ``ipvsadm -Ln`` and /proc/net/ip_vs -> numbers per service and server.
+
+See ipvsadm(8), "OUTPUT", and net/netfilter/ipvs/ip_vs_ctl.c (ip_vs_info_seq_show).
+Listings must be made with ``--exact``; an abbreviated number (12K) is not understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TypeAlias
+
+from cluster.lvs.rules import split_endpoint
+from cluster.lvs.table import IPAddress, ServiceAddress, endpoint
+from cluster.lvs.terms import Protocol
+
+# A row is a service (server "") or one of its real servers ("10.0.1.6:80").
+Key: TypeAlias = tuple[ServiceAddress, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals since the row was made or zeroed; packets and bytes as the director saw
+    them: in DR and TUN the replies pass it by and the two ``out`` stay 0."""
+
+    conns: int
+    in_packets: int
+    out_packets: int
+    in_bytes: int
+    out_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a real server carries now."""
+
+    forward: str
+    weight: int
+    active: int
+    inactive: int
+
+
+def parse_stats(text: str) -> dict[Key, Counters]:
+    """Read ``ipvsadm -Ln --stats --exact``."""
+    return {
+        key: Counters(*(int(word) for word in words[:5]))
+        for key, words in _rows(text)
+        if len(words) >= 5
+    }
+
+
+def parse_thresholds(text: str) -> dict[Key, tuple[int, int]]:
+    """Read ``ipvsadm -Ln --thresholds``: (upper, lower) per real server."""
+    return {
+        key: (int(words[0]), int(words[1]))
+        for key, words in _rows(text)
+        if key[1] and len(words) >= 2
+    }
+
+
+def _rows(text: str) -> Iterator[tuple[Key, list[str]]]:
+    """Walk a listing: each row with the service that it belongs to."""
+    service: ServiceAddress | None = None
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 2 or words[1] in ("Virtual", "LocalAddress:Port"):
+            continue
+        if words[0] != "->":
+            service = _service_address(words)
+            skip = 3 if words[0] == "FWM" and words[2:3] == ["IPv6"] else 2
+            if service:
+                yield (service, ""), words[skip:]
+        elif service and words[1] != "RemoteAddress:Port":
+            yield (service, words[1]), words[2:]
+
+
+def _service_address(words: list[str]) -> ServiceAddress | None:
+    """Read ``TCP 10.0.1.31:80``, ``UDP [2001:db8::1]:53`` or ``FWM 7 IPv6``."""
+    if words[0] == "FWM":
+        six = words[2:3] == ["IPv6"]
+        return ServiceAddress.of_mark(int(words[1]), 6 if six else 4)
+    if words[0] not in Protocol.__members__:
+        return None
+    host, port = split_endpoint(words[1])
+    return ServiceAddress.of(Protocol[words[0]], ip_address(host), port)
+
+
+def parse_proc(text: str) -> dict[Key, Load]:
+    """Read /proc/net/ip_vs, which costs the director far less than ipvsadm does.
+
+    Addresses are hexadecimal there: ``0A00011F:0050`` is 10.0.1.31:80. Services
+    carry no numbers of their own, so only real servers are returned.
+    """
+    loads: dict[Key, Load] = {}
+    service: ServiceAddress | None = None
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 2:
+            continue
+        if words[0] in Protocol.__members__:
+            service = ServiceAddress.of(Protocol[words[0]], *_hex_endpoint(words[1]))
+        elif words[0] == "FWM":
+            service = ServiceAddress.of_mark(int(words[1], 16))
+        elif words[0] == "->" and service and len(words) == 6 and words[3].isdigit():
+            at = endpoint(*_hex_endpoint(words[1]))
+            loads[service, at] = Load(words[2], *(int(word) for word in words[3:]))
+    return loads
+
+
+def _hex_endpoint(text: str) -> tuple[IPAddress, int]:
+    host, _, port = text.rpartition(":")
+    if host.startswith("["):
+        return ip_address(host.strip("[]")), int(port, 16)
+    return ip_address(int(host, 16)), int(port, 16)

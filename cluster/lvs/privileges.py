@@ -1,0 +1,140 @@
+"""The sudoers file of a host: exactly the commands that we send as root, no others.
+
+``python3 -m cluster.lvs.privileges director`` prints /etc/sudoers.d/piranha. Where an
+argument varies, a regular expression (sudo 1.9.10 and newer, see sudoers(5), "Regular
+expressions") says what it may be; no shell wildcard, which would match spaces.
+
+An address can only be taken off a device together with its label ``eth0:1``, and the
+kernel compares the label: the host's own address, label ``eth0``, is out of reach.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cluster.lvs import facts
+from cluster.lvs.command import Command
+from cluster.lvs.real_server import ARP_SYSCTLS
+
+USER = "piranha"
+ROLES = ("director", "real_server", "probe")
+_ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
+_DEVICE = r"[a-z][a-z0-9._-]{0,14}"
+_NUMBER = r"[0-9]{1,5}"
+# Where distributions keep a program; sudo allows only these full paths.
+_PLACES = {
+    "arping": ("/usr/bin/arping", "/usr/sbin/arping"),
+    "ip": ("/usr/sbin/ip", "/usr/bin/ip"),
+    "ipvsadm": ("/usr/sbin/ipvsadm",),
+    "sysctl": ("/usr/sbin/sysctl",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One program with its arguments: exact words, or a regular expression."""
+
+    program: str
+    arguments: str
+    pattern: bool = False
+
+    def allows(self, argv: tuple[str, ...]) -> bool:
+        """Return whether sudo would let this command through."""
+        if argv[0] != self.program:
+            return False
+        given = " ".join(argv[1:])
+        if self.pattern:
+            return re.fullmatch(self.arguments, given) is not None
+        return given == self.arguments
+
+    def lines(self) -> list[str]:
+        spelled = f"^{self.arguments}$" if self.pattern else self.arguments
+        return [f"{path} {spelled}" for path in _PLACES[self.program]]
+
+
+def _exactly(command: Command) -> Rule:
+    return Rule(command.argv[0], " ".join(command.argv[1:]))
+
+
+# Listings that are asked for again and again; they are left out of the host's own log.
+_READS = (
+    _exactly(facts.RULES.command),
+    _exactly(facts.THRESHOLDS.command),
+    Rule("ipvsadm", "-Ln --stats --exact"),
+    Rule("ipvsadm", "-Ln --rate --exact"),
+    Rule("ipvsadm", "-Ln --timeout"),
+    Rule("ipvsadm", "-Ln --daemon"),
+    Rule("ipvsadm", "-Lnc"),
+    Rule("ipvsadm", "--version"),
+)
+_ARP_CHECK = Rule("arping", rf"-D -c 2 -w 3 -I {_DEVICE} {_ADDRESS}", pattern=True)
+_DIRECTOR_WRITES = (
+    Rule("ipvsadm", "-R"),
+    _ARP_CHECK,
+    Rule("arping", rf"-U -c 2 -I {_DEVICE} {_ADDRESS}", pattern=True),
+    Rule(
+        "ip",
+        rf"addr (add|del) {_ADDRESS}/[0-9]{{1,2}} dev {_DEVICE}"
+        rf" label {_DEVICE}:{_NUMBER}",
+        pattern=True,
+    ),
+)
+_ARP_KEYS = "|".join(sorted({key.rsplit(".", 1)[1] for key, _ in ARP_SYSCTLS}))
+_REAL_SERVER_WRITES = (
+    Rule(
+        "ip", rf"addr (add|del) {_ADDRESS}/32 dev lo label lo:{_NUMBER}", pattern=True
+    ),
+    Rule("ip", rf"route (add|del) {_ADDRESS}/32 dev lo", pattern=True),
+    Rule(
+        "sysctl",
+        rf"-q -w( net\.ipv4\.conf\.(all|lo)\.({_ARP_KEYS})=[0-8]){{1,4}}",
+        pattern=True,
+    ),
+)
+
+
+def rules_for(role: str) -> dict[str, tuple[Rule, ...]]:
+    """Return the rules of a role by the name of their alias."""
+    if role == "director":
+        return {"PIRANHA_READ": _READS, "PIRANHA_WRITE": _DIRECTOR_WRITES}
+    if role == "real_server":
+        return {"PIRANHA_WRITE": _REAL_SERVER_WRITES}
+    return {"PIRANHA_WRITE": (_ARP_CHECK,)}
+
+
+def allowed(role: str, command: Command) -> bool:
+    """Return whether a host of this role lets us run the command as root."""
+    rules = (rule for group in rules_for(role).values() for rule in group)
+    return any(rule.allows(command.argv) for rule in rules)
+
+
+def sudoers(role: str, user: str = USER) -> str:
+    """Return the text of /etc/sudoers.d/piranha for a host of this role."""
+    groups = rules_for(role)
+    text = [
+        f"# Piranha Web, {role.replace('_', ' ')}: what the dashboard may do as root.",
+        "# Generated; check with: visudo -c -f FILE. Needs sudo 1.9.10 or newer.",
+        f"Defaults:{user} !requiretty, env_reset, !setenv,"
+        ' secure_path="/usr/sbin:/usr/bin:/sbin:/bin"',
+    ]
+    for name, group in groups.items():
+        text.append(f"Cmnd_Alias {name} = {_joined(group)}")
+    if "PIRANHA_READ" in groups:
+        text.append("# Asked every few seconds: not worth a line in the log each time.")
+        text.append("Defaults!PIRANHA_READ !log_allowed, !pam_session")
+    text.append(f"{user} ALL=(root:root) NOPASSWD: {', '.join(groups)}")
+    return "\n".join(text) + "\n"
+
+
+def _joined(group: Iterable[Rule]) -> str:
+    return ", \\\n    ".join(line for rule in group for line in rule.lines())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in ROLES:
+        sys.stdout.write(sudoers(sys.argv[1]))
+    else:
+        sys.exit(f"usage: python3 -m cluster.lvs.privileges {'|'.join(ROLES)}")

@@ -1,0 +1,210 @@
+"""``ipvsadm -Sn`` text <-> Table, and the single rules that change a table.
+
+See ipvsadm(8). A rule is one line for ``ipvsadm -R``: no shell, no quotes, only words
+that were rendered from typed values. ``-e`` and ``-E`` reset what is not repeated, so
+every rule carries the whole record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network, ip_address
+
+from cluster.lvs.table import (
+    RealServer,
+    ServiceAddress,
+    Table,
+    Tunnel,
+    VirtualService,
+)
+from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
+
+_PROTOCOLS = {p.switch: p for p in Protocol}
+_METHODS = {m.switch: m for m in ForwardingMethod}
+_CHECKSUMS = {
+    "--tun-nocsum": "nocsum",
+    "--tun-csum": "csum",
+    "--tun-remcsum": "remcsum",
+}
+DEFAULT_PERSISTENCE = 300
+
+
+class RuleError(ValueError):
+    """A line that is not a rule as ``ipvsadm -S`` prints it."""
+
+
+# -- render ---------------------------------------------------------------------------
+
+
+def add_service(service: VirtualService) -> str:
+    return _line("-A", service.at, _service_words(service))
+
+
+def edit_service(service: VirtualService) -> str:
+    return _line("-E", service.at, _service_words(service))
+
+
+def delete_service(at: ServiceAddress) -> str:
+    return _line("-D", at, [])
+
+
+def add_server(at: ServiceAddress, server: RealServer) -> str:
+    return _line("-a", at, _server_words(server))
+
+
+def edit_server(at: ServiceAddress, server: RealServer) -> str:
+    return _line("-e", at, _server_words(server))
+
+
+def delete_server(at: ServiceAddress, server: RealServer) -> str:
+    return _line("-d", at, ["-r", server.endpoint])
+
+
+def render(table: Table) -> str:
+    """Return the rules that build this table from nothing, one a line."""
+    lines = []
+    for service in table.services:
+        lines.append(add_service(service))
+        lines += [add_server(service.at, server) for server in service.servers]
+    return "".join(line + "\n" for line in lines)
+
+
+def _line(verb: str, at: ServiceAddress, words: list[str]) -> str:
+    return " ".join([verb, *at.switches, *words])
+
+
+def _service_words(service: VirtualService) -> list[str]:
+    words = ["-s", service.scheduler.value]
+    if service.persistence:
+        words += ["-p", str(service.persistence)]
+        if service.netmask is not None:
+            words += ["-M", _mask_word(service.netmask, service.at.family)]
+    if service.engine:
+        words += ["--pe", service.engine]
+    if service.flags:
+        words += ["-b", ",".join(service.flags)]
+    if service.one_packet:
+        words.append("-o")
+    return words
+
+
+def _server_words(server: RealServer) -> list[str]:
+    words = ["-r", server.endpoint, server.method.switch, "-w", str(server.weight)]
+    if server.upper:
+        words += ["-x", str(server.upper)]
+    if server.lower:
+        words += ["-y", str(server.lower)]
+    if server.tunnel and server.tunnel.type != "ipip":
+        words += ["--tun-type", server.tunnel.type]
+        if server.tunnel.port:
+            words += ["--tun-port", str(server.tunnel.port)]
+        words.append(f"--tun-{server.tunnel.checksum}")
+    return words
+
+
+def _mask_word(prefix: int, family: int) -> str:
+    return str(prefix) if family == 6 else str(IPv4Network((0, prefix)).netmask)
+
+
+# -- parse ----------------------------------------------------------------------------
+
+
+def parse(text: str) -> Table:
+    """Return the table that *text* describes; lines not understood are kept apart."""
+    services: dict[ServiceAddress, VirtualService] = {}
+    unknown: list[str] = []
+    for line in text.splitlines():
+        if not line.strip():
+            continue
+        try:
+            _take(line.split(), services)
+        except (RuleError, ValueError, KeyError, IndexError):
+            unknown.append(line)
+    return Table(tuple(services.values()), tuple(unknown))
+
+
+def _take(words: list[str], services: dict[ServiceAddress, VirtualService]) -> None:
+    verb, at, options = words[0], *_read_address(words[1:])
+    if verb == "-A":
+        services[at] = _read_service(at, options)
+    elif verb == "-a":
+        service = services[at]
+        server = _read_server(options)
+        services[at] = replace(service, servers=(*service.servers, server))
+    else:
+        raise RuleError(verb)
+
+
+def _read_address(words: list[str]) -> tuple[ServiceAddress, list[str]]:
+    if words[0] == "-f":
+        six = words[2:3] == ["-6"]
+        at = ServiceAddress.of_mark(int(words[1]), 6 if six else 4)
+        return at, words[3 if six else 2 :]
+    host, port = split_endpoint(words[1])
+    at = ServiceAddress.of(_PROTOCOLS[words[0]], ip_address(host), port)
+    return at, words[2:]
+
+
+def split_endpoint(text: str) -> tuple[str, int]:
+    """Split ``10.0.1.6:80`` or ``[2001:db8::1]:80`` into address and port."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _read_service(at: ServiceAddress, words: list[str]) -> VirtualService:
+    service = VirtualService(at)
+    rest = iter(words)
+    for word in rest:
+        match word:
+            case "-s":
+                service = replace(service, scheduler=Scheduler(next(rest)))
+            case "-p":
+                service = replace(service, persistence=int(next(rest)))
+            case "-M":
+                service = replace(service, netmask=_read_mask(next(rest)))
+            case "--pe":
+                service = replace(service, engine=next(rest))
+            case "-b":
+                service = replace(service, flags=tuple(next(rest).split(",")))
+            case "-o" | "--ops":
+                service = replace(service, one_packet=True)
+            case _:
+                raise RuleError(word)
+    return service
+
+
+def _read_mask(word: str) -> int:
+    return IPv4Network(f"0.0.0.0/{word}").prefixlen if "." in word else int(word)
+
+
+def _read_server(words: list[str]) -> RealServer:
+    if words[0] != "-r":
+        raise RuleError(words[0])
+    host, port = split_endpoint(words[1])
+    server = RealServer(ip_address(host), port)
+    rest = iter(words[2:])
+    for word in rest:
+        if word in _METHODS:
+            server = replace(server, method=_METHODS[word])
+        elif word in _CHECKSUMS:
+            tunnel = replace(server.tunnel or Tunnel(), checksum=_CHECKSUMS[word])
+            server = replace(server, tunnel=tunnel)
+        else:
+            server = _read_server_option(server, word, next(rest))
+    return server
+
+
+def _read_server_option(server: RealServer, word: str, value: str) -> RealServer:
+    tunnel = server.tunnel or Tunnel()
+    match word:
+        case "-w":
+            return replace(server, weight=int(value))
+        case "-x":
+            return replace(server, upper=int(value))
+        case "-y":
+            return replace(server, lower=int(value))
+        case "--tun-type":
+            return replace(server, tunnel=replace(tunnel, type=value))
+        case "--tun-port":
+            return replace(server, tunnel=replace(tunnel, port=int(value)))
+    raise RuleError(word)

@@ -1,0 +1,154 @@
+"""The IPVS table as frozen values, in the order in which the plan compares them.
+
+One value for what the operator wants and for what a kernel reports, so that they can
+be compared with ``==``. Server order inside a service carries no meaning in the kernel;
+both sides keep the servers sorted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address
+from typing import Self, TypeAlias
+
+from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
+
+IPAddress: TypeAlias = IPv4Address | IPv6Address
+
+
+def endpoint(address: IPAddress, port: int) -> str:
+    """Return ``10.0.1.31:80`` or ``[2001:db8::1]:80``, as ipvsadm -n spells it."""
+    host = f"[{address}]" if address.version == 6 else str(address)
+    return f"{host}:{port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddress:
+    """The key of a virtual service: protocol + VIP + port, or a firewall mark.
+
+    A firewall mark has neither protocol nor address; *family* tells IPv4 (4) from
+    IPv6 (6), because mark 7 may exist once in each.
+    """
+
+    protocol: Protocol | None = None
+    address: IPAddress | None = None
+    port: int = 0
+    mark: int = 0
+    family: int = 4
+
+    @classmethod
+    def of(cls, protocol: Protocol, address: IPAddress, port: int) -> Self:
+        return cls(protocol, address, port, family=address.version)
+
+    @classmethod
+    def of_mark(cls, mark: int, family: int = 4) -> Self:
+        return cls(mark=mark, family=family)
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """Return the words that name this service to ipvsadm: ``-t 10.0.1.31:80``."""
+        if self.protocol is None or self.address is None:
+            six = ("-6",) if self.family == 6 else ()
+            return ("-f", str(self.mark), *six)
+        return (self.protocol.switch, endpoint(self.address, self.port))
+
+    @property
+    def sort_key(self) -> tuple[str, int, int, int, int]:
+        packed = int(self.address) if self.address else 0
+        name = self.protocol.value if self.protocol else "fwmark"
+        return (name, self.family, packed, self.port, self.mark)
+
+    def __str__(self) -> str:
+        if self.protocol is None or self.address is None:
+            return f"FWM {self.mark}" + (" IPv6" if self.family == 6 else "")
+        return f"{self.protocol.label} {endpoint(self.address, self.port)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """Encapsulation of a tunneling real server; the kernel's default is plain ipip."""
+
+    type: str = "ipip"
+    port: int = 0
+    checksum: str = "nocsum"
+
+
+@dataclass(frozen=True, slots=True)
+class RealServer:
+    """One destination of a virtual service. Weight 0 means quiesced."""
+
+    address: IPAddress
+    port: int
+    method: ForwardingMethod = ForwardingMethod.DR
+    weight: int = 1
+    upper: int = 0
+    lower: int = 0
+    tunnel: Tunnel | None = None
+
+    @property
+    def sort_key(self) -> tuple[int, int, int]:
+        return (self.address.version, int(self.address), self.port)
+
+    @property
+    def endpoint(self) -> str:
+        return endpoint(self.address, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualService:
+    """A virtual service with its real servers, sorted by address and port.
+
+    *persistence* is in seconds, 0 for none; *netmask* is a prefix length and only
+    means something together with persistence (None: a single client).
+    """
+
+    at: ServiceAddress
+    scheduler: Scheduler = Scheduler.WLC
+    servers: tuple[RealServer, ...] = ()
+    persistence: int = 0
+    netmask: int | None = None
+    flags: tuple[str, ...] = ()
+    engine: str = ""
+    one_packet: bool = False
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.servers, key=lambda server: server.sort_key))
+        object.__setattr__(self, "servers", ordered)
+        object.__setattr__(self, "flags", tuple(sorted(self.flags)))
+
+    @property
+    def alone(self) -> VirtualService:
+        """The service record without its real servers, as ``ipvsadm -A`` sets it."""
+        return replace(self, servers=())
+
+    def server(self, address: IPAddress, port: int) -> RealServer | None:
+        for server in self.servers:
+            if server.address == address and server.port == port:
+                return server
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All virtual services of one director.
+
+    *unknown* keeps the lines of a listing that were not understood, word for word:
+    a table that has any is never cleared, and its unknown lines are never deleted.
+    """
+
+    services: tuple[VirtualService, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.services, key=lambda s: s.at.sort_key))
+        object.__setattr__(self, "services", ordered)
+
+    @property
+    def by_address(self) -> dict[ServiceAddress, VirtualService]:
+        return {service.at: service for service in self.services}
+
+    def only(self, keys: Iterable[ServiceAddress]) -> Table:
+        """Return the part of this table that has the given keys."""
+        wanted = set(keys)
+        return Table(tuple(s for s in self.services if s.at in wanted))

@@ -1,0 +1,170 @@
+"""The part of a plan that changes an IPVS table: the smallest ordered set of rules.
+
+Every rule carries the whole record, because ``-E`` and ``-e`` reset what they do not
+repeat (ipvsadm 1.31). Services that are neither wanted nor ours are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from cluster.lvs import rules
+from cluster.lvs.change import Change, Mark, Phase, Rules, change_table
+from cluster.lvs.table import (
+    IPAddress,
+    RealServer,
+    ServiceAddress,
+    Table,
+    VirtualService,
+)
+from cluster.lvs.words import Sentence, listed
+from cluster.lvs.words import say as _
+
+
+def changes(
+    host: str,
+    observed: Table,
+    desired: Table,
+    ours: Iterable[ServiceAddress],
+    names: Mapping[IPAddress, str],
+) -> list[Change]:
+    """Return at most two changes: what is added or edited, and what is cut."""
+    growing, cutting = Rules(), Rules()
+    new = edited = False
+    present = observed.by_address
+    for service in desired.services:
+        before = present.get(service.at)
+        if before is None:
+            _add_service(growing, service, names)
+            new = True
+        else:
+            edited |= _edit_service(growing, before, service, names)
+            _cut_servers(cutting, before, service, names)
+    for at in ours:
+        if at in present and at not in desired.by_address:
+            _delete_service(cutting, present[at])
+    found = []
+    if growing.lines:
+        mark = Mark.EDIT if edited and not new else Mark.ADD
+        found.append(change_table(host, Phase.TABLE, mark, growing))
+    if cutting.lines:
+        found.append(change_table(host, Phase.CUT, Mark.DELETE, cutting))
+    return found
+
+
+def normal(service: VirtualService) -> VirtualService:
+    """Return the service in the kernel's own spelling, so that equal means equal.
+
+    A netmask of a single client is the default and never listed; without
+    persistence the kernel keeps none.
+    """
+    single = 32 if service.at.family == 4 else 128
+    useless = not service.persistence or service.netmask == single
+    return VirtualService(
+        at=service.at,
+        scheduler=service.scheduler,
+        servers=service.servers,
+        persistence=service.persistence,
+        netmask=None if useless else service.netmask,
+        flags=service.flags,
+        engine=service.engine,
+        one_packet=service.one_packet,
+    )
+
+
+def _add_service(
+    into: Rules, service: VirtualService, names: Mapping[IPAddress, str]
+) -> None:
+    into.add(rules.add_service(service), [rules.delete_service(service.at)])
+    for server in service.servers:
+        # Deleting the service takes its servers along: no inverse of their own.
+        into.add(rules.add_server(service.at, server), [])
+    into.sentences.append(
+        _("Add virtual service {service}", service=described(service))
+    )
+    into.sentences += [
+        _("Add {server} to it", server=server_described(server, names))
+        for server in service.servers
+    ]
+
+
+def _edit_service(
+    into: Rules,
+    before: VirtualService,
+    after: VirtualService,
+    names: Mapping[IPAddress, str],
+) -> bool:
+    """Collect edits and additions; return whether something existing is edited."""
+    edited = False
+    if normal(before).alone != normal(after).alone:
+        into.add(rules.edit_service(after), [rules.edit_service(before)])
+        into.sentences.append(
+            _("Change virtual service to {service}", service=described(after))
+        )
+        edited = True
+    for server in after.servers:
+        old = before.server(server.address, server.port)
+        words = server_described(server, names)
+        if old is None:
+            undo = [rules.delete_server(after.at, server)]
+            into.add(rules.add_server(after.at, server), undo)
+            text = _("Add {server} to {at}", server=words, at=after.at)
+            into.sentences.append(text)
+        elif old != server:
+            undo = [rules.edit_server(after.at, old)]
+            into.add(rules.edit_server(after.at, server), undo)
+            text = _("Change {server} in {at}", server=words, at=after.at)
+            into.sentences.append(text)
+            edited = True
+    return edited
+
+
+def _cut_servers(
+    into: Rules,
+    before: VirtualService,
+    after: VirtualService,
+    names: Mapping[IPAddress, str],
+) -> None:
+    for server in before.servers:
+        if after.server(server.address, server.port) is None:
+            undo = [rules.add_server(after.at, server)]
+            into.add(rules.delete_server(after.at, server), undo)
+            name = names.get(server.address, server.endpoint)
+            into.sentences.append(_("Take {name} out of {at}", name=name, at=after.at))
+
+
+def _delete_service(into: Rules, service: VirtualService) -> None:
+    undo = [rules.add_service(service)]
+    undo += [rules.add_server(service.at, server) for server in service.servers]
+    into.add(rules.delete_service(service.at), undo)
+    into.sentences.append(_("Delete virtual service {at}", at=service.at))
+
+
+def described(service: VirtualService) -> Sentence:
+    """Say a service in words: ``TCP 10.0.1.31:80, round robin, persistent 300 s``."""
+    scheduler = _(service.scheduler.label)
+    if service.persistence:
+        return _(
+            "{at}, {scheduler}, persistent {seconds} s",
+            at=service.at,
+            scheduler=scheduler,
+            seconds=service.persistence,
+        )
+    return _("{at}, {scheduler}", at=service.at, scheduler=scheduler)
+
+
+def server_described(server: RealServer, names: Mapping[IPAddress, str]) -> Sentence:
+    """Say a real server in words: ``web1 10.0.1.6:80, weight 1, direct routing``."""
+    return _(
+        "{name} ({endpoint}, weight {weight}, {method})",
+        name=names.get(server.address, str(server.address)),
+        endpoint=server.endpoint,
+        weight=server.weight,
+        method=_(server.method.label),
+    )
+
+
+def difference(observed: Table, desired: Table, ours: Iterable[ServiceAddress]) -> str:
+    """Return the rules that are still missing, for an account of a failed run."""
+    found = changes("", observed, desired, ours, {})
+    return listed([change.command.stdin.decode().strip() for change in found])
