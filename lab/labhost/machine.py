@@ -1,0 +1,105 @@
+"""One host: its power switch and its disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from . import process
+from .instance import Instance
+from .network import inside, make_tap
+from .seed import forget_host_key, seed_folder, write_seed
+from .table import Host
+
+MEMORY = 192  # megabytes, of which a quiet host touches about 75
+
+
+def record(instance: Instance, host: Host) -> Path:
+    return instance.folder(host) / "process.json"
+
+
+def is_on(instance: Instance, host: Host) -> bool:
+    return process.running(record(instance, host)) is not None
+
+
+def power_on(instance: Instance, host: Host, image: Path) -> None:
+    """Starts the kernel; the disk is made from the image when there is none yet."""
+    folder = instance.folder(host)
+    folder.mkdir(parents=True, exist_ok=True)
+    power_off(instance, host)  # what a killed kernel may have left of its family
+    shutil.rmtree(folder / "uml", ignore_errors=True)  # a killed kernel's umid folder
+    if image_of_disk(instance, host) is None:
+        _new_disk(instance, host, image)
+    write_seed(instance, host)
+    forget_host_key(instance, host)
+    make_tap(instance, host)
+    process.start(
+        [*inside(instance), "linux.uml", *_kernel_words(instance, host)],
+        record=record(instance, host),
+        log=folder / "console.log",
+        cwd=folder,
+        env={**os.environ, "TMPDIR": _memory_folder()},
+    )
+
+
+def _kernel_words(instance: Instance, host: Host) -> list[str]:
+    image = os.readlink(instance.folder(host) / "image")
+    return [
+        f"umid={host.name}",
+        "uml_dir=uml/",  # relative: a socket's full path may be too long
+        f"mem={MEMORY}M",
+        f"ubd0=disk.cow,{image}",
+        "root=/dev/ubda",
+        "rw",
+        f"hostfs={seed_folder(instance, host)}",
+        f"lab.host={host.name}",
+        f"lab.role={host.role}",
+        f"lab.address={host.subnet.with_prefix(host.address)}",
+        f"lab.router={host.subnet.router}",
+        f"vec0:transport=tap,ifname={host.tap},depth=64,gro=0,mac={host.mac}",
+        "con=null",
+        "con0=null,fd:1",
+        "systemd.unified_cgroup_hierarchy=1",
+        "systemd.show_status=1",
+        "systemd.log_target=console",
+    ]
+
+
+def image_of_disk(instance: Instance, host: Host) -> Path | None:
+    """The image that the host's disk was made from: a disk is only the difference."""
+    folder = instance.folder(host)
+    if (folder / "disk.cow").exists() and (folder / "image").is_symlink():
+        return Path(os.readlink(folder / "image"))
+    return None
+
+
+def _new_disk(instance: Instance, host: Host, image: Path) -> None:
+    """The kernel makes the disk itself; here only what it shall be made from."""
+    folder = instance.folder(host)
+    for name in ("disk.cow", "image"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / "image").symlink_to(image)
+
+
+def _memory_folder() -> str:
+    """Where the kernel keeps the host's memory: the fastest place that is roomy."""
+    shm = os.statvfs("/dev/shm")
+    roomy = shm.f_bavail * shm.f_frsize > 8 * MEMORY * 2**20
+    return "/dev/shm" if roomy else "/var/tmp"
+
+
+def power_off(instance: Instance, host: Host) -> None:
+    """A power cut: nothing is saved that the host had not written to its disk."""
+    path = record(instance, host)
+    if known := process.recorded(path):
+        known.kill()
+        path.unlink()
+
+
+def erase(instance: Instance, host: Host) -> None:
+    power_off(instance, host)
+    folder = instance.folder(host)
+    for name in ("disk.cow", "image"):
+        (folder / name).unlink(missing_ok=True)
+    forget_host_key(instance, host)

@@ -1,0 +1,76 @@
+"""The table of hosts and subnets, read from lab/hosts.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent.parent
+REPOSITORY = LAB.parent
+ROLES = ("director", "real_server", "probe")
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    name: str
+    bridge: str
+    network: IPv4Network
+    router: IPv4Address
+
+    def with_prefix(self, address: IPv4Address) -> str:
+        return f"{address}/{self.network.prefixlen}"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    name: str
+    role: str
+    subnet: Subnet
+    address: IPv4Address
+    port: int
+
+    @property
+    def tap(self) -> str:
+        return f"tap-{self.name}"
+
+    @property
+    def mac(self) -> str:
+        """Made from the address, so that a packet trace can be read by eye."""
+        octets = ":".join(f"{octet:02x}" for octet in self.address.packed)
+        return f"02:00:{octets}"
+
+
+def read_table(path: Path = LAB / "hosts.toml") -> dict[str, Host]:
+    table = tomllib.loads(path.read_text())
+    subnets = {
+        name: Subnet(
+            name=name,
+            bridge=row["bridge"],
+            network=IPv4Network(row["network"]),
+            router=IPv4Address(row["router"]),
+        )
+        for name, row in table["subnets"].items()
+    }
+    hosts = [_host(row, subnets) for row in table["hosts"]]
+    if len({host.port for host in hosts}) < len({host.name for host in hosts}):
+        raise ValueError(f"{path}: two hosts share a port")
+    return {host.name: host for host in hosts}
+
+
+def _host(row: dict[str, str | int], subnets: dict[str, Subnet]) -> Host:
+    host = Host(
+        name=str(row["name"]),
+        role=str(row["role"]),
+        subnet=subnets[str(row["subnet"])],
+        address=IPv4Address(row["address"]),
+        port=int(row["port"]),
+    )
+    if host.role not in ROLES:
+        raise ValueError(f"{host.name}: role {host.role!r} is none of {ROLES}")
+    if host.address not in host.subnet.network:
+        raise ValueError(f"{host.name}: {host.address} is not in {host.subnet.name}")
+    if len(host.tap) > 15:
+        raise ValueError(f"{host.name}: the kernel allows 11 letters for a name here")
+    return host
