@@ -117,8 +117,10 @@ def sudoers(role: str, user: str = USER) -> str:
     text = [
         f"# Piranha Web, {role.replace('_', ' ')}: what the dashboard may do as root.",
         "# Generated; check with: visudo -c -f FILE. Needs sudo 1.9.10 or newer.",
-        f"Defaults:{user} !requiretty, env_reset, !setenv,"
-        ' secure_path="/usr/sbin:/usr/bin:/sbin:/bin"',
+        (
+            f"Defaults:{user} !requiretty, env_reset, !setenv,"
+            ' secure_path="/usr/sbin:/usr/bin:/sbin:/bin"'
+        ),
     ]
     for name, group in groups.items():
         text.append(f"Cmnd_Alias {name} = {_joined(group)}")

@@ -1,7 +1,33 @@
-"""What is in the database."""
+"""What the database holds: the wish of the operator, and an account of what was done.
 
-from django.contrib.auth.models import AbstractUser
+``people`` who may sign in · ``clusters`` clusters, hosts and their keys · ``services``
+the wish · ``runs`` plans carried out, step by step · ``readings`` counters over time ·
+``events`` the audit log.
+"""
 
+from cluster.models.clusters import Cluster, Credential, Host, HostQuerySet, Revision
+from cluster.models.events import AuditEvent, AuditHead
+from cluster.models.people import User
+from cluster.models.readings import Reading, WatchLease
+from cluster.models.runs import Run, RunQuerySet, Step
+from cluster.models.services import AddressCheck, RealServer, Vip, VirtualService
 
-class User(AbstractUser):
-    """A person who may sign in."""
+__all__ = [
+    "AddressCheck",
+    "AuditEvent",
+    "AuditHead",
+    "Cluster",
+    "Credential",
+    "Host",
+    "HostQuerySet",
+    "Reading",
+    "RealServer",
+    "Revision",
+    "Run",
+    "RunQuerySet",
+    "Step",
+    "User",
+    "Vip",
+    "VirtualService",
+    "WatchLease",
+]

@@ -1,0 +1,175 @@
+"""The wish: virtual services, their VIPs and their real servers."""
+
+from __future__ import annotations
+
+import uuid
+from ipaddress import ip_address
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from cluster.lvs import table, terms
+from cluster.models.clusters import Cluster, Host
+
+_port = (MinValueValidator(1), MaxValueValidator(65535))
+
+
+class Vip(models.Model):
+    """A virtual IP. Its number makes the label, ``eth0:1`` and ``lo:1``, and stays
+    the same while the address is bound anywhere."""
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="vips")
+    address = models.GenericIPAddressField(_("VIP"))
+    number = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["cluster", "address"], name="vip_address"),
+            models.UniqueConstraint(fields=["cluster", "number"], name="vip_number"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    @classmethod
+    def number_for(cls, cluster: Cluster, address: str) -> Vip:
+        """Return the VIP of this address, made with the lowest free number if new."""
+        taken = set(cluster.vips.values_list("number", flat=True))
+        free = next(n for n in range(1, len(taken) + 2) if n not in taken)
+        vip, _made = cls.objects.get_or_create(
+            cluster=cluster, address=address, defaults={"number": free}
+        )
+        return vip
+
+
+class VirtualService(models.Model):
+    """One virtual service as the operator wants it."""
+
+    class Protocol(models.TextChoices):
+        TCP = "tcp", "TCP"
+
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="services")
+    protocol = models.CharField(
+        _("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP
+    )
+    address = models.GenericIPAddressField(_("VIP"), protocol="IPv4")
+    port = models.PositiveIntegerField(_("port"), default=80, validators=_port)
+    scheduler = models.CharField(
+        _("scheduler"),
+        max_length=8,
+        choices=[(s.value, s.value) for s in terms.Scheduler],
+        default=terms.DEFAULT_SCHEDULER.value,
+    )
+    persistence = models.PositiveIntegerField(
+        _("persistence timeout"),
+        default=0,
+        validators=[MaxValueValidator(terms.MAX_PERSISTENCE)],
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    name = models.CharField(_("name"), max_length=64, blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["address", "port"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cluster", "protocol", "address", "port"],
+                name="service_address",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+    @property
+    def at(self) -> table.ServiceAddress:
+        protocol = terms.Protocol(self.protocol)
+        address = ip_address(self.address)
+        return table.ServiceAddress.of(protocol, address, self.port)
+
+    def as_value(self) -> table.VirtualService:
+        """Return this service as the core compares it, enabled servers only."""
+        return table.VirtualService(
+            at=self.at,
+            scheduler=terms.Scheduler(self.scheduler),
+            servers=tuple(s.as_value() for s in self.servers.all() if s.enabled),
+            persistence=self.persistence,
+        )
+
+
+class RealServer(models.Model):
+    """One real server of a virtual service; *host* when we manage it over SSH."""
+
+    service = models.ForeignKey(VirtualService, models.CASCADE, related_name="servers")
+    host = models.ForeignKey(
+        Host, models.PROTECT, null=True, blank=True, related_name="serves"
+    )
+    address = models.GenericIPAddressField(_("address"), protocol="IPv4")
+    port = models.PositiveIntegerField(_("port"), validators=_port)
+    method = models.CharField(
+        _("forwarding method"),
+        max_length=4,
+        choices=[(m.value, m.value) for m in terms.ForwardingMethod],
+        default=terms.ForwardingMethod.DR.value,
+    )
+    weight = models.PositiveIntegerField(
+        _("weight"), default=1, validators=[MaxValueValidator(terms.MAX_WEIGHT)]
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    class Meta:
+        ordering = ["address", "port"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "address", "port"], name="server_address"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+    def as_value(self) -> table.RealServer:
+        return table.RealServer(
+            ip_address(self.address),
+            self.port,
+            terms.ForwardingMethod(self.method),
+            self.weight,
+        )
+
+
+class AddressCheck(models.Model):
+    """The question to the LAN whether an address is in use, asked while typing.
+
+    A worker answers it; the form only reads the row. *holder* is the MAC address of
+    whoever answered, *trouble* a sentence when the question could not be asked.
+    """
+
+    class State(models.TextChoices):
+        ASKED = "asked", _("asking the LAN")
+        FREE = "free", _("free")
+        TAKEN = "taken", _("taken")
+        FAILED = "failed", _("not answered")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="checks")
+    address = models.GenericIPAddressField(protocol="IPv4")
+    state = models.CharField(max_length=8, choices=State, default=State.ASKED)
+    holder = models.CharField(max_length=64, blank=True)
+    trouble: models.JSONField[dict[str, Any] | None, dict[str, Any] | None] = (
+        models.JSONField(null=True)
+    )
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(auto_now_add=True)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-asked_at"]
+
+    def __str__(self) -> str:
+        return f"{self.address}: {self.state}"
