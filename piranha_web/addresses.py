@@ -28,7 +28,7 @@ def with_database(url: str, number: int) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":
         query = {**dict(parse_qsl(parts.query)), "db": str(number)}
-        return urlunsplit(parts._replace(query=urlencode(query)))
+        return f"unix://{parts.path}?{urlencode(query)}"
     return urlunsplit(parts._replace(path=f"/{number}"))
 
 
@@ -38,6 +38,5 @@ def as_broker(url: str) -> str:
     if parts.scheme != "unix":
         return url
     query = dict(parse_qsl(parts.query))
-    number = query.pop("db", "0")
-    spelled = urlencode({**query, "virtual_host": number})
-    return urlunsplit(parts._replace(scheme="redis+socket", query=spelled))
+    query["virtual_host"] = query.pop("db", "0")
+    return f"redis+socket://{parts.path}?{urlencode(query)}"

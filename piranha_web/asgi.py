@@ -1,9 +1,57 @@
-"""The live streams under /events/, for one ASGI process."""
+"""The live streams under /events/, for one ASGI process.
+
+Every other URL belongs to the WSGI process. The page comes from another port of
+the same host, so the browser asks for permission (CORS) to read the stream.
+"""
 
 import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
 
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+from piranha_web.origins import EVENTS_PREFIX, may_read_events  # noqa: E402
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    """Answer /events/ for pages of this dashboard, refuse everything else."""
+    if scope["type"] != "http" or not scope["path"].startswith(EVENTS_PREFIX):
+        await _refuse(send, 404)
+        return
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    origin = headers.get(b"origin", "")
+    if not origin:
+        await django_application(scope, receive, send)
+    elif may_read_events(origin, scope["scheme"], headers.get(b"host", "")):
+        await django_application(scope, receive, _with_permission(send, origin))
+    else:
+        await _refuse(send, 403)
+
+
+def _with_permission(send: Send, origin: str) -> Send:
+    async def send_with_permission(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            permission = [
+                (b"access-control-allow-origin", origin.encode("latin-1")),
+                (b"access-control-allow-credentials", b"true"),
+                (b"vary", b"origin"),
+            ]
+            message = {**message, "headers": [*message["headers"], *permission]}
+        await send(message)
+
+    return send_with_permission
+
+
+async def _refuse(send: Send, status: int) -> None:
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"0")]
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": b""})

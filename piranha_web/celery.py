@@ -5,6 +5,7 @@ a lost or doubled message does no harm (docs/architecture.md, section 1).
 """
 
 import os
+import warnings
 from typing import Any
 
 from celery import Celery
@@ -15,6 +16,9 @@ from kombu import Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
 
 TICK_SECONDS = 5.0
+
+# It warns of pickle in a worker of root. We accept JSON only, see below.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser")
 
 app = Celery("piranha_web")
 app.conf.update(
@@ -46,7 +50,8 @@ app.conf.update(
     worker_redirect_stdouts=False,
     timezone="UTC",
     enable_utc=True,
-    beat_schedule_filename=str(settings.DATA / "beat" / "schedule"),
+    # One fixed tick: no schedule file that a killed beat could leave damaged.
+    beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
         "tick": {
             "task": "cluster.tasks.tick",

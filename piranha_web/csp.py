@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponseBase
-from django.http.request import split_domain_port
+
+from piranha_web.origins import events_origin
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -14,15 +15,14 @@ _POLICY = (
 _PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
-def events_origin(request: HttpRequest) -> str:
-    """Return where the live streams come from, ``""`` for this very origin."""
-    if settings.EVENTS_URL.startswith("/"):
-        return ""
-    if settings.EVENTS_URL:
-        scheme, _, rest = settings.EVENTS_URL.partition("://")
-        return f"{scheme}://{rest.partition('/')[0]}"
-    name, _ = split_domain_port(request.get_host())
-    return f"{request.scheme}://{name}:{settings.EVENTS_PORT}"
+def policy(request: HttpRequest) -> str:
+    """Return the Content-Security-Policy for pages of the requested host."""
+    try:
+        events = events_origin(request)
+    except DisallowedHost:
+        # The answer is the error page about exactly that.
+        events = ""
+    return _POLICY.format(connect=f"'self' {events}".strip())
 
 
 class SecurityHeadersMiddleware:
@@ -36,10 +36,7 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        connect = f"'self' {events_origin(request)}".strip()
-        response.headers.setdefault(
-            "Content-Security-Policy", _POLICY.format(connect=connect)
-        )
+        response.headers.setdefault("Content-Security-Policy", policy(request))
         response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         if response.headers.get("Content-Type", "").startswith("text/html"):
             # What a page shows must not stay in a shared machine's cache.

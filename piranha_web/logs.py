@@ -1,7 +1,8 @@
-"""One log record is one line: what others write can not forge a second one."""
+"""One log record starts one line: what others write can not forge a second one."""
 
 import logging
 import time
+from typing import Any
 
 _ESCAPES = {
     code: f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))
@@ -18,8 +19,11 @@ def one_line(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-class OneLineFormatter(logging.Formatter):
-    """``2026-11-23T09:30:01.123Z INFO cluster.tasks message``, tracebacks included."""
+class LineFormatter(logging.Formatter):
+    """``2026-11-23T09:30:01.123Z INFO cluster.tasks message``.
+
+    A traceback follows in indented lines, which no record starts with.
+    """
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -28,5 +32,9 @@ class OneLineFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("{asctime} {levelname} {name} {message}", style="{")
 
-    def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return one_line(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"    {one_line(line)}" for line in lines)

@@ -200,7 +200,7 @@ LAB_HOSTS_FILE = DATA / "lab" / "hosts.json"
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"()": "piranha_web.logs.OneLineFormatter"}},
+    "formatters": {"line": {"()": "piranha_web.logs.LineFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {
         "handlers": ["stderr"],
@@ -210,6 +210,9 @@ LOGGING: dict[str, Any] = {
         # Django's own handlers would mail the admins and print twice.
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # gunicorn and uvicorn come with handlers of their own otherwise.
+        "gunicorn.error": {"handlers": [], "propagate": True, "level": "WARNING"},
+        "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},
         # One line per connection and task is noise at INFO.
         "paramiko": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

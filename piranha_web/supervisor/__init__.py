@@ -1,0 +1,1 @@
+"""Start our processes, restart what dies, stop everything together."""
