@@ -120,7 +120,7 @@ def _open(address: str, port: int) -> socket.socket:
         return programs.listen(address, port)
     except OSError as error:
         raise CannotServe(
-            f"Port {port} on {address} cannot be opened: {error.strerror}. "
+            f"Port {port} on {address} cannot be opened: {os.strerror(error.errno or 0)}. "
             f"Another program may be using it; choose other ports with --port and "
             f"--events-port."
         ) from error

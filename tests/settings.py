@@ -1,0 +1,26 @@
+"""The product's settings, with a data directory of the test run's own.
+
+Every process of a test run (xdist) gets its own directory, database and broker.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_data = tempfile.mkdtemp(prefix="piranha-test-")
+atexit.register(shutil.rmtree, _data, ignore_errors=True)
+os.environ["PIRANHA_DATA"] = _data
+os.environ.pop("PIRANHA_HTTPS", None)
+
+from piranha_web.settings import *  # noqa: E402, F403
+from piranha_web.settings import DATA, DATABASES, EMBEDDED_DATABASE, STORAGES  # noqa: E402
+
+if EMBEDDED_DATABASE:
+    # A file, as in production: an in-memory database knows no lock and no WAL.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
+# Hashing is slow on purpose; test_settings.py looks at the real list.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {
+    "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+}
