@@ -1,0 +1,54 @@
+"""Who may do what: viewers look, operators plan and apply, administrators set up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from cluster.models import User
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def operator_required(view: View[P]) -> View[P]:
+    """Answer 403, and do nothing, unless the person may plan and apply."""
+    return _only(
+        view,
+        lambda user: user.may_operate,
+        _("This needs the role operator. Nothing was changed."),
+    )
+
+
+def administrator_required(view: View[P]) -> View[P]:
+    """Answer 403, and do nothing, unless the person may add hosts and people."""
+    return _only(
+        view,
+        lambda user: user.may_administer,
+        _("This needs the role administrator. Nothing was changed."),
+    )
+
+
+def user_of(request: HttpRequest) -> User:
+    """Return the person who is signed in; every view but log-in has one."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+def _only(view: View[P], may: Callable[[User], bool], why: Promise) -> View[P]:
+    @wraps(view)
+    def guarded(
+        request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+    ) -> HttpResponseBase:
+        if not may(user_of(request)):
+            raise PermissionDenied(why)
+        return view(request, *args, **kwargs)
+
+    return guarded
