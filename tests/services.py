@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import redis
 
@@ -57,7 +56,7 @@ def postgresql(directory: Path) -> Iterator[str]:
     log = home / "log"
     subprocess.run([*control, "start", "-l", log, "-o", options], check=True, cwd="/")
     try:
-        yield f"postgres://piranha@{quote(str(sockets), safe='')}/postgres"
+        yield f"postgres://piranha@/postgres?host={sockets}"
     finally:
         subprocess.run([*control, "stop", "-m", "fast"], check=True, cwd="/")
 

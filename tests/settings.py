@@ -14,11 +14,19 @@ os.environ["PIRANHA_DATA"] = _data
 os.environ.pop("PIRANHA_HTTPS", None)
 
 from piranha_web.settings import *  # noqa: E402, F403
-from piranha_web.settings import DATA, DATABASES, EMBEDDED_DATABASE, STORAGES  # noqa: E402
+from piranha_web.settings import (  # noqa: E402
+    DATA,
+    DATABASES,
+    EMBEDDED_DATABASE,
+    STATIC_ROOT,
+    STORAGES,
+)
 
 if EMBEDDED_DATABASE:
     # A file, as in production: an in-memory database knows no lock and no WAL.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA / "test.sqlite3")}
+# WhiteNoise warns of a directory that is not there; `serve` makes it.
+STATIC_ROOT.mkdir()
 # Hashing is slow on purpose; test_settings.py looks at the real list.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {

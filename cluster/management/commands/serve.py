@@ -3,8 +3,15 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, CommandParser
+from django.core.management import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    call_command,
+)
+from django.db import connection
 
+from cluster import setup_link
 from piranha_web.supervisor.ledger import AlreadyServed
 from piranha_web.supervisor.loop import NotReady
 from piranha_web.supervisor.serve import NAMES, CannotServe, replace_by, serve
@@ -34,6 +41,11 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def announce(self, url: str) -> None:
-        """Tell the person at the console where to look."""
+        """Tell the person at the console where to look, the first one how to begin."""
         self.stdout.write(f"\nThe dashboard is at {url}\n")
+        if setup_link.is_needed():
+            self.stdout.write("It has no account yet. Open this link, it works once:\n")
+            call_command("setup_link", base=url, stdout=self.stdout)
+        connection.close()
+        self.stdout.write("\nCtrl-C stops it.\n")
         self.stdout.flush()
