@@ -41,15 +41,14 @@ class Command:
 
     @property
     def shown(self) -> str:
-        """Return `line` for people, with a note on the input but never the input.
+        """Return the command as people type it: without sudo, its input beneath.
 
-        ``sudo -n ipvsadm -R  # 3 lines on standard input``
+        ``ipvsadm -R <<`` and then a rule a line.
         """
+        text = shlex.join(self.argv)
         if not self.stdin:
-            return self.line
-        count = len(self.stdin.splitlines())
-        lines = "1 line" if count == 1 else f"{count} lines"
-        return f"{self.line}  # {lines} on standard input"
+            return text
+        return f"{text} <<\n{self.stdin.decode('utf-8', 'replace').rstrip()}"
 
 
 def _check_word(word: str) -> None:

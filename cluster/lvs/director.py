@@ -21,7 +21,9 @@ class NoNetwork(ValueError):
         self.sentence: Sentence = _(
             "{vip} is in no network of the director. Its networks are {networks}.",
             vip=vip,
-            networks=listed([str(b.interface.network) for b in _own(addresses)]),
+            networks=listed(
+                [str(b.interface.network) for b in own_addresses(addresses)]
+            ),
         )
         super().__init__(str(self.sentence))
 
@@ -40,7 +42,7 @@ def vip_binding(
     vip: IPAddress, number: int, addresses: Sequence[BoundAddress]
 ) -> BoundAddress:
     """Return where the VIP goes: device and prefix of the network that holds it."""
-    for own in _own(addresses):
+    for own in own_addresses(addresses):
         if vip in own.interface.network:
             prefix = own.interface.network.prefixlen
             label = f"{own.device}:{number}"
@@ -48,6 +50,6 @@ def vip_binding(
     raise NoNetwork(vip, addresses)
 
 
-def _own(addresses: Sequence[BoundAddress]) -> list[BoundAddress]:
+def own_addresses(addresses: Sequence[BoundAddress]) -> list[BoundAddress]:
     """The host's own addresses; a VIP is told by its label, ``eth0:1``."""
     return [b for b in addresses if b.device != LOOPBACK and ":" not in b.label]

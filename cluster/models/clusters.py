@@ -17,6 +17,7 @@ from cluster.lvs.table import Table, VirtualService
 from cluster.lvs.wish import ClusterWish, Vip
 
 if TYPE_CHECKING:
+    from cluster.models.people import User
     from cluster.models.services import VirtualService as VirtualServiceRow
 
 
@@ -93,6 +94,22 @@ class Cluster(models.Model):
         """Return the wish of the newest revision, None before the first."""
         revision = self.revisions.first()
         return ClusterWish.from_json(revision.wish) if revision else None
+
+    def keep_revision(self, wish: dict[str, Any], by: User | None) -> Revision:
+        """Return the newest revision, a new one if the wish is not in it.
+
+        VIPs that neither the wish nor any host uses any more give up their number.
+        """
+        newest = self.revisions.first()
+        if newest is None or newest.wish != wish:
+            number = newest.number + 1 if newest else 1
+            newest = self.revisions.create(number=number, wish=wish, by=by)
+        bound = {
+            str(b.address) for h in self.hosts.all() for b in h.left_behind.addresses
+        }
+        wanted = set(self.services.values_list("address", flat=True))
+        self.vips.exclude(address__in=bound | wanted).delete()
+        return newest
 
     def changed_services(self) -> list[VirtualService]:
         """Return the services, wanted or applied, whose wish was not applied yet."""

@@ -115,6 +115,7 @@ class Run(models.Model):
     confirmed_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
     lease_owner = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     revision = models.ForeignKey(

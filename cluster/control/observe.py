@@ -1,0 +1,114 @@
+"""Ask hosts what they have, one or many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.utils import timezone
+
+from cluster.control.targets import Connect
+from cluster.control.trouble import clear_trouble, record_trouble
+from cluster.lvs import facts
+from cluster.lvs.facts import Fact, FactError
+from cluster.lvs.host import HostState
+from cluster.lvs.table import Table
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+from cluster.models import Host
+from cluster.remote.shell import Output, RemoteError, Shell
+
+T = TypeVar("T")
+AT_ONCE = 16
+
+
+class FactRefused(RemoteError):
+    """The host answered, but not with the fact that it was asked for."""
+
+    def __init__(self, host: str, fact: Fact[T], output: Output) -> None:
+        said = output.stderr.decode("utf-8", "replace").strip()
+        command = fact.command.line
+        super().__init__(host, f"{host} answers '{command}' with: {said[:300]}")
+        self.command, self.said = command, said
+
+
+def ask(shell: Shell, fact: Fact[T]) -> T:
+    """Return one fact; raises FactRefused or another RemoteError."""
+    output = shell.run(fact.command)
+    if not output.ok or output.truncated:
+        raise FactRefused(shell.name, fact, output)
+    try:
+        return fact.parse(output.text)
+    except FactError as error:
+        raise FactRefused(shell.name, fact, output) from error
+
+
+def observe(host: Host, shell: Shell) -> HostState:
+    """Return everything that a plan needs to know of this host."""
+    return HostState(
+        boot_id=ask(shell, facts.BOOT_ID),
+        addresses=ask(shell, facts.ADDRESSES),
+        routes=ask(shell, facts.LOOPBACK_ROUTES),
+        sysctls=ask(shell, facts.ARP),
+        table=_table(shell) if host.is_director else Table(),
+    )
+
+
+def _table(shell: Shell) -> Table:
+    limits = ask(shell, facts.THRESHOLDS)
+    return facts.with_thresholds(ask(shell, facts.RULES), limits)
+
+
+@dataclass(slots=True)
+class Observation:
+    """What several hosts said, and why others said nothing."""
+
+    states: dict[str, HostState] = field(default_factory=dict)
+    troubles: dict[str, Sentence] = field(default_factory=dict)
+
+
+def observe_all(hosts: Sequence[Host], connect: Connect) -> Observation:
+    """Ask all hosts side by side; a host that fails does not hold up the others."""
+
+    def look(host: Host) -> HostState | RemoteError:
+        try:
+            with connect(host) as shell:
+                return observe(host, shell)
+        except RemoteError as error:
+            return error
+
+    seen = Observation()
+    if not hosts:
+        return seen
+    # Threads only talk to hosts; rows are written here, by the thread that reads them.
+    with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
+        for host, found in zip(hosts, pool.map(look, hosts), strict=True):
+            if isinstance(found, HostState):
+                seen.states[host.name] = found
+                remember(host, found)
+            else:
+                seen.troubles[host.name] = record_trouble(host, found)
+    return seen
+
+
+def remember(host: Host, state: HostState) -> None:
+    """Keep what a host said, for pages and forms."""
+    host.facts = {**host.facts, "state": state.as_json()}
+    host.seen_at = timezone.now()
+    host.save(update_fields=["facts", "seen_at"])
+    clear_trouble(host)
+
+
+def leave_footprints(hosts: Iterable[Host], states: dict[str, HostState]) -> None:
+    """Reduce what we think is ours to what is really there, where we could look."""
+    for host in hosts:
+        if host.name in states:
+            host.footprint = host.left_behind.still_on(states[host.name]).as_json()
+            host.save(update_fields=["footprint"])
+
+
+def unreadable(lines: Sequence[str]) -> Sentence:
+    return _("The table has lines that are not understood: {lines}",
+             lines="; ".join(lines[:3]))  # fmt: skip

@@ -1,0 +1,196 @@
+"""Make a plan: ask every host that takes part, decide, and write it down as steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from cluster import audit
+from cluster.control.observe import Observation, observe_all, unreadable
+from cluster.control.targets import Connect
+from cluster.lvs import safety, wish
+from cluster.lvs.director import NoNetwork
+from cluster.lvs.host import Footprint, HostState
+from cluster.lvs.plan import Plan, plan
+from cluster.lvs.table import Table
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+from cluster.models import Host, Run, Step
+
+
+class NoPlan(Exception):
+    """No plan can be made, and the sentences say why. Nothing was sent."""
+
+    def __init__(self, *sentences: Sentence) -> None:
+        super().__init__(*map(str, sentences))
+        self.sentences = sentences
+
+
+@dataclass(slots=True)
+class Decision:
+    """A plan with what it was made from."""
+
+    plan: Plan
+    observed: dict[str, HostState]
+    cautions: list[Sentence]
+
+
+def hosts_of(run: Run) -> list[Host]:
+    """Return the hosts that take part: those wished for and those with a footprint."""
+    wanted = wish.ClusterWish.from_json(run.wish)
+    hosts = run.cluster.hosts.select_related("credential", "cluster").trusted()
+    return [h for h in hosts if _needed(wanted, h) or h.left_behind]
+
+
+def _needed(wanted: wish.ClusterWish, host: Host) -> bool:
+    if not wanted.vips:
+        return False
+    served = {name: rip for rip, name in wanted.real_servers}
+    rip = served.get(host.name)
+    uses = any(
+        server.address == rip
+        for service in wanted.table.services
+        for server in service.servers
+    )
+    return host.name == wanted.director or uses
+
+
+def decide(run: Run, connect: Connect) -> Decision:
+    """Look at the hosts and return the plan; raises NoPlan."""
+    wanted = wish.ClusterWish.from_json(run.wish)
+    hosts = hosts_of(run)
+    seen = observe_all(hosts, connect)
+    _refuse_blind(wanted, hosts, seen)
+    found = replan(run, hosts, seen)
+    cautions = _cautions(wanted, hosts, seen)
+    return Decision(found, seen.states, cautions)
+
+
+def replan(run: Run, hosts: list[Host], seen: Observation) -> Plan:
+    """Return what is still to be done for the run's wish, from what was seen."""
+    wanted = wish.ClusterWish.from_json(run.wish)
+    states = {h.name: seen.states[h.name] for h in hosts if h.name in seen.states}
+    try:
+        wishes = wish.host_wishes(wanted, states)
+    except NoNetwork as error:
+        raise NoPlan(error.sentence) from error
+    footprints = {h.name: h.left_behind for h in hosts}
+    return plan(states, wishes, footprints, dict(wanted.real_servers))
+
+
+def _refuse_blind(
+    wanted: wish.ClusterWish, hosts: list[Host], seen: Observation
+) -> None:
+    """Refuse a plan that would send clients where we could not look."""
+    names = {host.name for host in hosts}
+    if wanted.vips and wanted.director not in names:
+        raise NoPlan(
+            _("The cluster has no active director that can be reached over SSH.")
+        )
+    blind = []
+    for host in hosts:
+        if host.name not in seen.troubles:
+            continue
+        settled = host.left_behind or not _needed(wanted, host)
+        if host.is_director or not settled:
+            blind.append(seen.troubles[host.name])
+    if blind:
+        raise NoPlan(*blind, _("No plan was made and nothing was changed."))
+    for name, state in seen.states.items():
+        if state.table.unknown:
+            raise NoPlan(_("{host}:", host=name), unreadable(state.table.unknown))
+        _refuse_foreign(wanted, next(h for h in hosts if h.name == name), state)
+
+
+def _refuse_foreign(wanted: wish.ClusterWish, host: Host, state: HostState) -> None:
+    """Refuse to change a service that somebody made by hand."""
+    if host.name != wanted.director:
+        return
+    ours = host.left_behind.services
+    for service in wanted.table.services:
+        present = state.table.by_address.get(service.at)
+        if present and service.at not in ours and present != service:
+            raise NoPlan(
+                _(
+                    "{host} already has {at}, which was not made here. Delete it there"
+                    " or choose another address or port.",
+                    host=host.name,
+                    at=service.at,
+                )
+            )
+
+
+def _cautions(
+    wanted: wish.ClusterWish, hosts: list[Host], seen: Observation
+) -> list[Sentence]:
+    found = []
+    for host in hosts:
+        state = seen.states.get(host.name)
+        if state and host.is_director:
+            ours = host.left_behind.services
+            desired = wanted.table if host.name == wanted.director else Table()
+            found += safety.cautions(state.table, desired, ours)
+    if seen.troubles:
+        found.append(safety.unreachable(sorted(seen.troubles)))
+    return found
+
+
+def make_plan(run: Run, connect: Connect) -> None:
+    """Turn a run that is PLANNING into one that waits for confirmation."""
+    actor = audit.Actor.of_user(run.requested_by)
+    try:
+        decision = decide(run, connect)
+    except NoPlan as error:
+        run.tell(error.sentences)
+        finish(run, Run.State.REFUSED)
+        return
+    if decision.plan.is_empty:
+        run.tell([_("Every host is already as wished; there is nothing to send.")])
+        _write_plan(run, decision)
+        finish(run, Run.State.CONVERGED)
+        return
+    with transaction.atomic():
+        _write_plan(run, decision)
+        run.state = Run.State.PLANNED
+        run.save()
+        text = _("Plan {hash} with {count} commands", hash=run.plan_hash[:8],
+                 count=len(decision.plan.changes))  # fmt: skip
+        audit.of_run(actor, audit.Action.PLANNED, run, text)
+
+
+def _write_plan(run: Run, decision: Decision) -> None:
+    run.observed = {n: s.as_json() for n, s in decision.observed.items()}
+    run.adds = {n: f.as_json() for n, f in decision.plan.adds.items()}
+    run.plan_hash = decision.plan.hash
+    run.cautions = [sentence.as_json() for sentence in decision.cautions]
+    run.planned_at = timezone.now()
+    hosts = {host.name: host for host in run.cluster.hosts.all()}
+    Step.objects.bulk_create(
+        Step(run=run, position=n, host=hosts[c.host], change=c.as_json())
+        for n, c in enumerate(decision.plan.changes, start=1)
+    )
+
+
+def adds_of(run: Run) -> dict[str, Footprint]:
+    return {name: _footprint(data) for name, data in run.adds.items()}
+
+
+def _footprint(data: dict[str, Any]) -> Footprint:
+    return Footprint.from_json(data)
+
+
+def finish(run: Run, state: str) -> None:
+    """End a run; a converged one leaves a revision when its wish is news."""
+    with transaction.atomic():
+        if state == Run.State.CONVERGED:
+            run.revision = run.cluster.keep_revision(run.wish, run.confirmed_by)
+        run.state = state
+        run.finished_at = timezone.now()
+        run.lease_until = None
+        run.save()
+        actor = audit.Actor.of_user(run.confirmed_by or run.requested_by)
+        text = _("Run {run}: {state}", run=run, state=run.get_state_display())
+        audit.of_run(actor, audit.Action.ENDED, run, text)

@@ -1,0 +1,153 @@
+"""Carry out a confirmed run to a definite end, whoever dies on the way.
+
+    QUEUED -> RUNNING -> VERIFYING -> CONVERGED
+                 |           |
+                 +-----------+-----> RETURNING -> RETURNED | PARTIAL
+
+Every arrow is a commit. A worker that takes over a run goes on from the state that it
+finds: steps left as SENT are decided by looking at the host (``recovery.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from django.db import transaction
+from django.utils import timezone
+
+from cluster.control import recovery, returning
+from cluster.control.observe import leave_footprints, observe_all
+from cluster.control.planning import (
+    NoPlan,
+    adds_of,
+    decide,
+    finish,
+    hosts_of,
+    make_plan,
+    replan,
+)
+from cluster.control.steps import Attendance, LeaseLost, attending, perform
+from cluster.control.targets import Connect
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+from cluster.models import Run, Step
+
+log = logging.getLogger(__name__)
+MAX_ATTEMPTS = 6
+
+
+def attend(pk: int, connect: Connect) -> None:
+    """Take a run that needs work and bring it as far as it goes.
+
+    Does nothing when another worker has it, so the same message may come any number
+    of times.
+    """
+    owner = uuid.uuid4()
+    if not Run.objects.claim(pk, owner):
+        return
+    run = Run.objects.select_related("cluster", "requested_by", "confirmed_by").get(
+        pk=pk
+    )
+    with attending(run, owner, connect) as attendance:
+        try:
+            _advance(attendance)
+        except LeaseLost as lost:
+            log.warning("%s: another worker has taken over", lost)
+            return
+    Run.objects.release(pk, owner)
+
+
+def _advance(attendance: Attendance) -> None:
+    run = attendance.run
+    run.attempts += 1
+    run.save(update_fields=["attempts"])
+    if run.attempts > MAX_ATTEMPTS and run.state != Run.State.RETURNING:
+        run.tell([_("{count} workers gave up on this run.", count=MAX_ATTEMPTS)])
+        enter(run, Run.State.RETURNING)
+    if run.state == Run.State.PLANNING:
+        make_plan(run, attendance.connect)
+    if run.state == Run.State.QUEUED:
+        _begin(attendance)
+    elif run.state == Run.State.RUNNING and not recovery.settle(attendance):
+        enter(run, Run.State.RETURNING)
+    if run.state == Run.State.RUNNING:
+        _run_steps(attendance)
+    if run.state == Run.State.VERIFYING:
+        _verify(attendance)
+    if run.state == Run.State.RETURNING:
+        returning.undo_all(attendance)
+
+
+def enter(run: Run, state: str, *why: Sentence) -> None:
+    """Move the run on and commit that before anything else is done."""
+    run.tell(why)
+    run.state = state
+    run.save(update_fields=["state", "account", "started_at"])
+
+
+def _begin(attendance: Attendance) -> None:
+    """Look again, and start only if the plan that was confirmed is still the plan."""
+    run = attendance.run
+    person = run.confirmed_by
+    if person is None or not person.is_active or not person.may_operate:
+        run.tell([_("Who confirmed this run may no longer apply changes.")])
+        finish(run, Run.State.CANCELLED)
+        return
+    try:
+        decision = decide(run, attendance.connect)
+    except NoPlan as error:
+        run.tell(error.sentences)
+        finish(run, Run.State.STALE)
+        return
+    attendance.renew()
+    if decision.plan.hash != run.plan_hash:
+        run.tell([_("The hosts have changed since the plan was made: plan again.")])
+        finish(run, Run.State.STALE)
+        return
+    with transaction.atomic():
+        # What is ours is written down before the first command leaves, so that
+        # nothing of ours can be forgotten on a host.
+        adds = adds_of(run)
+        for host in run.cluster.hosts.filter(name__in=adds):
+            host.footprint = (host.left_behind | adds[host.name]).as_json()
+            host.save(update_fields=["footprint"])
+        run.started_at = timezone.now()
+        enter(run, Run.State.RUNNING)
+
+
+def _run_steps(attendance: Attendance) -> None:
+    run = attendance.run
+    steps = run.steps.filter(undoes=None, state=Step.State.PENDING)
+    for step in steps.select_related("host", "host__credential", "run__cluster"):
+        if not perform(attendance, step):
+            left = run.steps.filter(undoes=None, state=Step.State.PENDING)
+            left.update(state=Step.State.SKIPPED)
+            enter(
+                run,
+                Run.State.RETURNING,
+                _("Step {position} on {host} failed, so everything is undone.",
+                  position=step.position, host=step.host.name),
+                *[s for s in [step.trouble_sentence] if s],
+            )  # fmt: skip
+            return
+    enter(run, Run.State.VERIFYING)
+
+
+def _verify(attendance: Attendance) -> None:
+    """Success is that a second plan is empty; exit statuses are not believed."""
+    run = attendance.run
+    hosts = hosts_of(run)
+    seen = observe_all(hosts, attendance.connect)
+    attendance.renew()
+    touched = {step.host.name for step in run.steps.select_related("host")}
+    blind = [seen.troubles[name] for name in sorted(touched & seen.troubles.keys())]
+    left = [change for change in replan(run, hosts, seen).changes if change.writes]
+    if blind or left:
+        missing = [s for change in left for s in change.sentences]
+        text = _("Reading back shows that not everything is in force:")
+        enter(run, Run.State.RETURNING, text, *blind, *missing)
+        return
+    leave_footprints(hosts, seen.states)
+    run.tell([_("Every host was read again and is as wished.")])
+    finish(run, Run.State.CONVERGED)

@@ -1,0 +1,175 @@
+"""What a director tells us every two seconds: the remote loop, and how it is read.
+
+The loop runs as our own user, without a root shell: files under /proc are read with
+built-ins of bash (no process is started), only ``ipvsadm --stats`` needs sudo. A frame
+is a few sections, each behind one byte 0x1D and a line with its name::
+
+    \\x1dboot\\n<boot id>\\x1dtable\\n<ip_vs>\\x1dtotal\\n<ip_vs_stats>
+    \\x1dstats\\n<ipvsadm>\\x1dstatus 0 8231\\n
+
+``table`` and ``total`` are missing while ip_vs is not loaded; asking ipvsadm then would
+load it. ``stats`` comes less often where it is costly, ``addresses`` every 10 s.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from cluster.lvs.command import Command
+
+SECTION = b"\x1d"
+PERIOD = 2.0
+STATS = ("sudo", "-n", "ipvsadm", "-Ln", "--stats", "--exact")
+ADDRESSES = ("ip", "-j", "addr", "show")
+# Frames between two looks at the addresses: 10 s.
+ADDRESSES_EVERY = 5
+# ipvsadm may run for 1/SHARE of the time, measured by the clock on the wall ...
+SHARE = 50
+# ... but is never more than this many periods late.
+LONGEST_PAUSE = 15
+
+# mapfile -d needs 4.4. Standard input ends when we go away, and then so does the loop.
+# `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
+_BASH = r"""
+n=0; stats_at=0; due=${EPOCHREALTIME/[.,]/}
+while :; do
+  now=${EPOCHREALTIME/[.,]/}
+  mapfile -d "" boot <"$proc/sys/kernel/random/boot_id"
+  table=(); total=()
+  if [[ -r $proc/net/ip_vs ]]; then
+    mapfile -d "" table <"$proc/net/ip_vs"
+    mapfile -d "" total <"$proc/net/ip_vs_stats"
+    printf "\035boot\n%s\035table\n%s\035total\n%s" "$boot" "$table" "$total"
+    if ((now >= stats_at)); then
+      printf "\035stats\n"; $stats </dev/null 2>&1; status=$?
+      cost=$((${EPOCHREALTIME/[.,]/} - now)); pause=$((cost * share))
+      ((pause > longest)) && pause=$longest
+      ((stats_at = due + pause - pause % period))
+      printf "\035status\n%s %s" "$status" "$cost"
+    fi
+  else
+    printf "\035boot\n%s" "$boot"
+  fi
+  ((n % every)) || { printf "\035addresses\n"; $addresses </dev/null 2>&1; }
+  printf "\036%s %s\n" "$n" "${EPOCHREALTIME/,/.}"
+  ((n += 1, due += period, left = due - ${EPOCHREALTIME/[.,]/}))
+  if ((left <= 0)); then ((due -= left, left = 1)); fi
+  printf -v left "%d.%06d" $((left / 1000000)) $((left % 1000000))
+  read -r -t "$left"; (($? > 128)) || exit 0
+done
+"""
+
+# Where there is no such bash: any shell, with a few processes a frame.
+_POSIX = r"""
+n=0
+while :; do
+  printf '\035boot\n'; cat "$proc/sys/kernel/random/boot_id"
+  if [ -r "$proc/net/ip_vs" ]; then
+    printf '\035table\n'; cat "$proc/net/ip_vs"
+    printf '\035total\n'; cat "$proc/net/ip_vs_stats"
+    printf '\035stats\n'; $stats </dev/null 2>&1; printf '\035status\n%s 0' "$?"
+  fi
+  if [ $((n % every)) -eq 0 ]; then
+    printf '\035addresses\n'; $addresses </dev/null 2>&1
+  fi
+  printf '\036%s %s\n' "$n" "$(date +%s)" || exit 0
+  n=$((n + 1))
+  sleep "$seconds"
+done
+"""
+
+
+def watch_command(
+    proc: str = "/proc",
+    stats: tuple[str, ...] = STATS,
+    addresses: tuple[str, ...] = ADDRESSES,
+    period: float = PERIOD,
+    *,
+    bash: str = "bash",
+) -> Command:
+    """Return the loop as a command; the script goes over standard input.
+
+    The two programs are split at spaces on the host: no word of theirs may hold one.
+    """
+    micro = int(period * 1_000_000)
+    values = {
+        "proc": proc,
+        "stats": " ".join(stats),
+        "addresses": " ".join(addresses),
+        "period": str(micro),
+        "seconds": f"{period:g}",
+        "every": str(ADDRESSES_EVERY),
+        "share": str(SHARE),
+        "longest": str(micro * LONGEST_PAUSE),
+    }
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    asks = '[[ ${BASH_VERSINFO[0]}${BASH_VERSINFO[1]} -ge 44 ]]'
+    script = [
+        "LC_ALL=C; export LC_ALL",
+        *lines,
+        f"if {shlex.quote(bash)} --norc -c {shlex.quote(asks)} 2>/dev/null; then",
+        f"exec {shlex.quote(bash)} --norc -c {shlex.quote(_BASH)} piranha-watch",
+        "fi",
+        _POSIX,
+    ]
+    return Command(("sh", "-s"), stdin="\n".join(script).encode())
+
+
+WATCH = watch_command()
+
+
+class SectionError(ValueError):
+    """A frame that is not made of our sections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """One frame as bytes, not yet parsed. None: this frame does not say.
+
+    *table* is None when ip_vs is not loaded. *stats* is what ipvsadm printed, its
+    complaint when *status* is not 0; *stats_seconds* is how long it took.
+    """
+
+    boot_id: str
+    table: bytes | None = None
+    total: bytes | None = None
+    stats: bytes | None = None
+    status: int | None = None
+    stats_seconds: float = 0.0
+    addresses: bytes | None = None
+
+
+def split_frame(body: bytes) -> Sections:
+    """Split the body of a frame; raises SectionError."""
+    before, *parts = body.split(SECTION)
+    if before or not parts:
+        raise SectionError(f"not a section: {body[:40]!r}")
+    found: dict[str, bytes] = {}
+    for part in parts:
+        name, newline, content = part.partition(b"\n")
+        if not newline:
+            raise SectionError(f"a section without a name: {part[:40]!r}")
+        found[name.decode("ascii", "replace")] = content
+    if "boot" not in found:
+        raise SectionError("the section boot is missing")
+    status, seconds = _status(found.get("status"))
+    return Sections(
+        boot_id=found["boot"].decode("ascii", "replace").strip(),
+        table=found.get("table"),
+        total=found.get("total"),
+        stats=found.get("stats"),
+        status=status,
+        stats_seconds=seconds,
+        addresses=found.get("addresses"),
+    )
+
+
+def _status(text: bytes | None) -> tuple[int | None, float]:
+    if text is None:
+        return None, 0.0
+    try:
+        status, microseconds = (int(word) for word in text.split())
+    except ValueError as error:
+        raise SectionError(f"not a status: {text[:40]!r}") from error
+    return status, microseconds / 1_000_000

@@ -1,0 +1,280 @@
+"""What is wrong with a virtual service, in plain words, before anything is sent.
+
+First each word alone (``read_address``, ``read_number``), then the service among its
+surroundings (``check``). Forms, commands and files all ask here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from cluster.lvs import director
+from cluster.lvs.host import BoundAddress
+from cluster.lvs.table import IPAddress, ServiceAddress
+from cluster.lvs.terms import MAX_PERSISTENCE, MAX_WEIGHT, Protocol
+from cluster.lvs.words import Sentence, listed
+from cluster.lvs.words import say as _
+
+PORTS = (1, 65535)
+WEIGHTS = (0, MAX_WEIGHT)
+PERSISTENCE = (1, MAX_PERSISTENCE)
+
+
+class Wrong(ValueError):
+    """A word that cannot be what it should be; *sentence* says why."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        self.sentence = sentence
+        super().__init__(str(sentence))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong with one field: ``address``, or ``port`` of the server *row*."""
+
+    field: str
+    sentence: Sentence
+    row: int | None = None
+
+
+# -- single words ---------------------------------------------------------------------
+
+
+def read_number(text: str, low: int, high: int) -> int:
+    """Return a whole number from *low* to *high*; raises Wrong."""
+    text = text.strip()
+    # [0-9], not \d: int() would also take digits of other scripts.
+    if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
+        raise Wrong(
+            _("“{text}” is no whole number. Write {low} to {high}.",
+              text=_short(text), low=low, high=high)
+        )  # fmt: skip
+    if re.match(r"-?0[0-9]", text):
+        raise Wrong(_("Write {text} without leading zeros.", text=_short(text)))
+    # Longer than any limit of ours: int() of a megabyte of digits takes its time.
+    if len(text) > 12 or not low <= int(text) <= high:
+        raise Wrong(
+            _("{text} is out of range: {low} to {high} are possible.",
+              text=_short(text), low=low, high=high)
+        )  # fmt: skip
+    return int(text)
+
+
+def read_address(text: str) -> IPv4Address:
+    """Return an IPv4 address; raises Wrong with what is odd about the text."""
+    text = text.strip()
+    try:
+        if not text.isascii():
+            raise AddressValueError
+        return IPv4Address(text)
+    except AddressValueError:
+        raise Wrong(_why_no_address(text)) from None
+
+
+def _why_no_address(text: str) -> Sentence:
+    shown = _short(text)
+    if "/" in text:
+        return _(
+            "Write the address alone, without “{rest}”: the prefix is that of the"
+            " director's network.",
+            rest=_short(text[text.index("/") :]),
+        )
+    if re.fullmatch(r"[0-9.]+:[0-9]*", text, re.ASCII):
+        return _("Write the address alone: the port has a field of its own.")
+    if text.count(":") > 1:
+        return _("“{text}” looks like IPv6. A VIP is an IPv4 address here.", text=shown)
+    numbers = text.split(".")
+    if len(numbers) == 4 and all(re.fullmatch("[0-9]{1,9}", n) for n in numbers):
+        big = next((n for n in numbers if int(n) > 255), None)
+        if big:
+            return _(
+                "“{text}” is no IPv4 address: {number} is larger than 255.",
+                text=shown,
+                number=big,
+            )
+        # Some programs read 031 as octal: 25. Nobody shall have to guess.
+        return _("Write “{text}” without leading zeros.", text=shown)
+    return _("“{text}” is no IPv4 address such as 10.0.1.31.", text=shown)
+
+
+def _short(text: str, longest: int = 40) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+# -- a service among its surroundings -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A real server as typed; None is what could not be read, see Wrong."""
+
+    row: int
+    name: str
+    address: IPv4Address | None = None
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A service as typed, as far as it could be read."""
+
+    address: IPv4Address | None = None
+    port: int | None = None
+    protocol: Protocol = Protocol.TCP
+    servers: tuple[Server, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a new service may collide with.
+
+    *bound* are the addresses of the director (empty when it was never looked at),
+    *hosts* the addresses of every host of the cluster with its name, *services* the
+    other services that the operator wants, and *foreign* those that somebody made by
+    hand on the director.
+    """
+
+    director: str = ""
+    bound: tuple[BoundAddress, ...] = ()
+    hosts: tuple[tuple[IPAddress, str], ...] = ()
+    services: tuple[ServiceAddress, ...] = ()
+    foreign: tuple[ServiceAddress, ...] = ()
+
+    @property
+    def networks(self) -> tuple[BoundAddress, ...]:
+        return tuple(director.own_addresses(self.bound))
+
+    def network_of(self, address: IPAddress) -> BoundAddress | None:
+        return next((b for b in self.networks if address in b.interface.network), None)
+
+
+def check(draft: Draft, around: Surroundings) -> list[Finding]:
+    """Return everything that is wrong, in the order of the fields."""
+    found: list[Finding] = []
+    if draft.address is not None:
+        why = _vip(draft.address, around)
+        if why is None and draft.port is not None:
+            why = _twice(draft.address, draft.port, draft.protocol, around)
+        if why is not None:
+            found.append(Finding("address", why))
+    for server in draft.servers:
+        found += _server(server, draft, around)
+    return found + _same_servers(draft.servers)
+
+
+def _vip(vip: IPv4Address, around: Surroundings) -> Sentence | None:
+    return _special(vip) or _owned(vip, around) or _on_lan(vip, around)
+
+
+def _special(vip: IPv4Address) -> Sentence | None:
+    if vip.is_loopback:
+        return _("{vip} is a loopback address: no client can reach it.", vip=vip)
+    if vip.is_multicast:
+        return _("{vip} is a multicast address. A VIP belongs to one host.", vip=vip)
+    if int(vip) >> 24 == 0:
+        return _("{vip} stands for “this network”, it cannot be bound.", vip=vip)
+    if vip == IPv4Address("255.255.255.255"):
+        return _("{vip} is the broadcast address of every network.", vip=vip)
+    if vip.is_reserved:
+        return _("{vip} is reserved, no network uses such addresses.", vip=vip)
+    return None
+
+
+def _owned(vip: IPv4Address, around: Surroundings) -> Sentence | None:
+    for address, name in around.hosts:
+        if address == vip:
+            return _("{vip} is {host}'s own address.", vip=vip, host=name)
+    return None
+
+
+def _on_lan(vip: IPv4Address, around: Surroundings) -> Sentence | None:
+    if not around.networks:
+        return None  # the director was never looked at: planning will tell
+    own = around.network_of(vip)
+    if own is None:
+        return _(
+            "{vip} is in no network of {director}: {networks}.",
+            vip=vip,
+            director=around.director,
+            networks=listed([f"{b.device} {b.interface.network}" for b in around.networks]),
+        )  # fmt: skip
+    network = own.interface.network
+    if network.prefixlen < 31 and vip == network.network_address:
+        return _(
+            "{vip} is the name of the network {network}.", vip=vip, network=network
+        )
+    if network.prefixlen < 31 and vip == network.broadcast_address:
+        return _("{vip} is the broadcast address of {network}.",
+                 vip=vip, network=network)  # fmt: skip
+    return None
+
+
+def _twice(
+    vip: IPv4Address, port: int, protocol: Protocol, around: Surroundings
+) -> Sentence | None:
+    at = ServiceAddress.of(protocol, vip, port)
+    if at in around.services:
+        return _("{at} exists in this cluster already.", at=at)
+    if at in around.foreign:
+        return _(
+            "{director} already has {at}, made by hand. Choose another address or"
+            " port, or delete it there first.",
+            director=around.director,
+            at=at,
+        )
+    return None
+
+
+def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]:
+    found = []
+    why = server.address and _place(server, server.address, draft.address, around)
+    if why:
+        found.append(Finding("host", why, server.row))
+    if None not in (server.port, draft.port) and server.port != draft.port:
+        # ipvsadm would quietly write the VIP's port instead (ipvsadm(8), -r).
+        text = _(
+            "Direct routing cannot change the port: packets reach {name} with the"
+            " VIP's own port, {port}.",
+            name=server.name,
+            port=draft.port,
+        )
+        found.append(Finding("port", text, server.row))
+    return found
+
+
+def _place(
+    server: Server, rip: IPv4Address, vip: IPv4Address | None, around: Surroundings
+) -> Sentence | None:
+    if rip == vip:
+        return _("{rip} is the VIP itself.", rip=rip)
+    if any(bound.address == rip for bound in around.networks):
+        return _(
+            "{rip} is the director {director} itself. Choose a real server.",
+            rip=rip,
+            director=around.director,
+        )
+    here = around.network_of(vip) if vip else None
+    networks = (here,) if here else around.networks
+    if not networks or any(rip in own.interface.network for own in networks):
+        return None
+    return _(
+        "{rip} is not in the LAN of {director} ({networks}): direct routing rewrites"
+        " only the MAC address and cannot leave the LAN.",
+        rip=rip,
+        director=around.director,
+        networks=listed([str(own.interface.network) for own in networks]),
+    )
+
+
+def _same_servers(servers: Sequence[Server]) -> list[Finding]:
+    found, seen = [], set()
+    for server in servers:
+        key = (server.address, server.port)
+        if None not in key and key in seen:
+            text = _("{name} stands here twice with the same port.", name=server.name)
+            found.append(Finding("host", text, server.row))
+        seen.add(key)
+    return found
