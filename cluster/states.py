@@ -1,0 +1,128 @@
+"""The words of state: each has one shape, one word, one tone and one meaning.
+
+Shape + word + colour always come together, so that nobody has to tell red from
+green. Tones are the classes ``tone-*`` of static/css/parts.css.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+
+class State(NamedTuple):
+    word: str | Promise
+    icon: str
+    tone: str
+    meaning: str | Promise
+
+
+# Objects: clusters, hosts, virtual services, real servers.
+OBJECTS = {
+    "UP": State(_("UP"), "circle-check", "up", _("Works as it should")),
+    "DOWN": State(_("DOWN"), "square-x", "bad", _("Does not answer")),
+    "DRAINING": State(
+        _("DRAINING"), "hourglass", "warn", _("Weight 0: old connections go on")
+    ),
+    "DISABLED": State(
+        _("DISABLED"), "circle-minus", "mute", _("Taken out of the table on purpose")
+    ),
+    "UNKNOWN": State(
+        _("UNKNOWN"), "help-circle", "warn", _("No news for more than three periods")
+    ),
+    "DRIFT": State(_("DRIFT"), "diamond", "drift", _("Live is not what is wanted")),
+    "PENDING": State(_("PENDING"), "pencil", "brand", _("Changed, not yet applied")),
+    "MAINTENANCE": State(
+        _("MAINTENANCE"), "tool", "mute", _("Silenced until an end time")
+    ),
+}
+
+# Directors.
+DIRECTORS = {
+    "ACTIVE": State(_("ACTIVE"), "crown", "up", _("Holds the VIP")),
+    "STANDBY": State(_("STANDBY"), "shield-half", "mute", _("Ready to take the VIP")),
+    "UNREACHABLE": State(_("UNREACHABLE"), "unlink", "bad", _("SSH does not answer")),
+}
+
+# Runs.
+RUNS = {
+    "PLANNING": State(
+        _("PLANNING"), "search", "brand", _("Reading the hosts and computing the plan")
+    ),
+    "PLANNED": State(_("PLANNED"), "list-check", "brand", _("Waits for your yes")),
+    "QUEUED": State(_("QUEUED"), "clock", "brand", _("Waits for a worker")),
+    "RUNNING": State(
+        _("RUNNING"), "player-play", "brand", _("Commands are being sent")
+    ),
+    "VERIFYING": State(
+        _("VERIFYING"), "eye", "brand", _("Reading the hosts again to compare")
+    ),
+    "RETURNING": State(
+        _("RETURNING"), "arrows-diff", "warn", _("Taking back what was done")
+    ),
+    "CONVERGED": State(
+        _("CONVERGED"), "circle-check", "up", _("The hosts are as they should be")
+    ),
+    "RETURNED": State(
+        _("RETURNED"), "arrow-back-up", "warn", _("The state from before is back")
+    ),
+    "PARTIAL": State(
+        _("PARTIAL"), "alert-triangle", "warn", _("Some steps are done, some are not")
+    ),
+    "FAILED": State(_("FAILED"), "alert-circle", "bad", _("Ended with an error")),
+    "STALE": State(
+        _("STALE"), "refresh", "warn", _("The hosts have changed since the plan")
+    ),
+    "REFUSED": State(
+        _("REFUSED"), "alert-hexagon", "warn", _("No plan could be made, nothing sent")
+    ),
+    "CANCELLED": State(_("CANCELLED"), "ban", "mute", _("Stopped by a person")),
+}
+
+# Steps of a run, in small letters: they stand in a sentence of the log.
+STEPS = {
+    "pending": State(
+        pgettext_lazy("step", "pending"), "circle-dashed", "mute", _("Not sent yet")
+    ),
+    "sent": State(
+        pgettext_lazy("step", "sent"), "send", "brand", _("Sent, no answer yet")
+    ),
+    "done": State(
+        pgettext_lazy("step", "done"), "circle-check", "up", _("Done and acknowledged")
+    ),
+    "failed": State(
+        pgettext_lazy("step", "failed"), "alert-circle", "bad", _("The host refused it")
+    ),
+    "unknown": State(
+        pgettext_lazy("step", "unknown"),
+        "help-circle",
+        "warn",
+        _("Sent, but the outcome could not be read"),
+    ),
+    "skipped": State(
+        pgettext_lazy("step", "skipped"),
+        "player-skip-forward",
+        "mute",
+        _("Not sent, because an earlier step failed"),
+    ),
+    "undone": State(
+        pgettext_lazy("step", "undone"), "arrow-back-up", "warn", _("Done, then undone")
+    ),
+}
+
+STATES: dict[str, State] = OBJECTS | DIRECTORS | RUNS | STEPS
+
+
+def state_of(value: object) -> State:
+    """Return the state for a word or an enum member, in any case.
+
+    The exact spelling wins (``"failed"`` is a step, ``"FAILED"`` a run); a word
+    that is not in the table is shown as it is, never dropped.
+    """
+    key = str(value.value if isinstance(value, Enum) else value)
+    for spelling in (key, key.upper(), key.lower()):
+        if spelling in STATES:
+            return STATES[spelling]
+    return State(key, "circle-dot", "mute", "")
