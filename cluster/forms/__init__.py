@@ -1,0 +1,1 @@
+"""Forms: what a person may type, checked before anything is saved."""

@@ -1,0 +1,1 @@
+"""Pages: thin functions, one module per page."""
