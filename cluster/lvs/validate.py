@@ -67,8 +67,6 @@ def read_address(text: str) -> IPv4Address:
     """Return an IPv4 address; raises Wrong with what is odd about the text."""
     text = text.strip()
     try:
-        if not text.isascii():
-            raise AddressValueError
         return IPv4Address(text)
     except AddressValueError:
         raise Wrong(_why_no_address(text)) from None

@@ -7,14 +7,15 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cluster.models import User
+from cluster.views.request import PersonRequest
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+View = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
 
 
 def operator_required(view: View[P]) -> View[P]:
@@ -35,19 +36,12 @@ def administrator_required(view: View[P]) -> View[P]:
     )
 
 
-def user_of(request: HttpRequest) -> User:
-    """Return the person who is signed in; every view but log-in has one."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
 def _only(view: View[P], may: Callable[[User], bool], why: Promise) -> View[P]:
     @wraps(view)
     def guarded(
-        request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+        request: PersonRequest, /, *args: P.args, **kwargs: P.kwargs
     ) -> HttpResponseBase:
-        if not may(user_of(request)):
+        if not may(request.user):
             raise PermissionDenied(why)
         return view(request, *args, **kwargs)
 
