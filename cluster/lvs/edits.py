@@ -1,0 +1,132 @@
+"""What was edited between two wishes, in words: for drafts, history and the audit log.
+
+The plan says what happens to a host; this says what a person changed their mind about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from cluster.lvs.table import (
+    IPAddress,
+    RealServer,
+    ServiceAddress,
+    Table,
+    VirtualService,
+)
+from cluster.lvs.table_plan import described, server_described
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+
+Names = Mapping[IPAddress, str]
+
+
+class Kind(Enum):
+    NEW = "new"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What happened to one service; one sentence per thing that is different."""
+
+    at: ServiceAddress
+    kind: Kind
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def sentence(self) -> Sentence:
+        """All of it as one sentence, for a log line."""
+        whole = self.sentences[0]
+        if self.kind is Kind.CHANGED:
+            whole = _("Change {at}: {edit}", at=self.at, edit=whole)
+        return joined([whole, *self.sentences[1:]])
+
+
+def edits(before: Table, after: Table, names: Names) -> list[Edit]:
+    """Return what turns *before* into *after*, one edit per service."""
+    then, now = before.by_address, after.by_address
+    keys = sorted({*then, *now}, key=lambda at: at.sort_key)
+    found = (edit(then.get(at), now.get(at), names) for at in keys)
+    return [one for one in found if one]
+
+
+def edit(
+    before: VirtualService | None, after: VirtualService | None, names: Names
+) -> Edit | None:
+    if before == after:
+        return None
+    if after is None:
+        assert before is not None  # noqa: S101 - for the type checker: they differ
+        return Edit(before.at, Kind.REMOVED, _whole(before, names, new=False))
+    if before is None:
+        return Edit(after.at, Kind.NEW, _whole(after, names, new=True))
+    return Edit(after.at, Kind.CHANGED, tuple(_parts(before, after, names)))
+
+
+def joined(sentences: Iterable[Sentence]) -> Sentence:
+    """Return one sentence that says all of them, with semicolons between."""
+    first, *rest = sentences
+    for sentence in rest:
+        first = _("{first}; {then}", first=first, then=sentence)
+    return first
+
+
+def _whole(service: VirtualService, names: Names, *, new: bool) -> tuple[Sentence, ...]:
+    if new:
+        head = _("Add virtual service {service}", service=described(service))
+    else:
+        head = _("Delete virtual service {service}", service=described(service))
+    return (head, *(_with(server, names) for server in service.servers))
+
+
+def _with(server: RealServer, names: Names) -> Sentence:
+    return _("with {server}", server=server_described(server, names))
+
+
+def _parts(
+    before: VirtualService, after: VirtualService, names: Names
+) -> Iterable[Sentence]:
+    if before.scheduler != after.scheduler:
+        yield _(
+            "scheduler {before} → {after}",
+            before=_(before.scheduler.label),
+            after=_(after.scheduler.label),
+        )
+    if before.persistence != after.persistence:
+        yield _(
+            "persistence {before} → {after}",
+            before=_lasting(before.persistence),
+            after=_lasting(after.persistence),
+        )
+    yield from _servers(before, after, names)
+
+
+def _servers(
+    before: VirtualService, after: VirtualService, names: Names
+) -> Iterable[Sentence]:
+    for server in after.servers:
+        old = before.server(server.address, server.port)
+        name = names.get(server.address, str(server.address))
+        if old is None:
+            yield _("add {server}", server=server_described(server, names))
+        elif old.weight != server.weight:
+            yield _(
+                "weight of {name} {before} → {after}",
+                name=name,
+                before=old.weight,
+                after=server.weight,
+            )
+        elif old != server:
+            yield _("change {server}", server=server_described(server, names))
+    for server in before.servers:
+        if after.server(server.address, server.port) is None:
+            name = names.get(server.address, str(server.address))
+            yield _("take {name} out", name=name)
+
+
+def _lasting(seconds: int) -> Sentence:
+    return _("{seconds} s", seconds=seconds) if seconds else _("off")
