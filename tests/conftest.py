@@ -14,6 +14,38 @@ from piranha_web.supervisor import programs
 from tests.services import open_redis
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backed",
+        action="store_true",
+        help="only tests that use the database or the broker",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if config.getoption("backed"):
+        left_out = [item for item in items if not is_backed(item)]
+        items[:] = [item for item in items if is_backed(item)]
+        config.hook.pytest_deselected(items=left_out)
+
+
+def is_backed(item: pytest.Item) -> bool:
+    """Say whether the test asks for the database, directly or through a fixture."""
+    names = set(getattr(item, "fixturenames", ()))
+    marked = item.get_closest_marker("django_db") is not None
+    return marked or bool({"db", "transactional_db", "live_server"} & names)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail when a test was skipped: what can not run here must be said, not hidden."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and reporter.stats.get("skipped") and session.exitstatus == 0:
+        reporter.write_line("A skipped test counts as failed here.", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(scope="session", autouse=True)
 def broker() -> Iterator[str]:
     """Run the embedded broker, unless REDIS_URL names another; yield its URL."""

@@ -7,7 +7,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
+_usual_data = os.environ.get("PIRANHA_DATA")
 _data = tempfile.mkdtemp(prefix="piranha-test-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 os.environ["PIRANHA_DATA"] = _data
@@ -15,6 +17,7 @@ os.environ.pop("PIRANHA_HTTPS", None)
 
 from piranha_web.settings import *  # noqa: E402, F403
 from piranha_web.settings import (  # noqa: E402
+    BASE_DIR,
     DATA,
     DATABASES,
     EMBEDDED_DATABASE,
@@ -32,3 +35,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {
     "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
 }
+# The lab is the machine's, not the test run's.
+LAB_HOSTS_FILE = Path(_usual_data or BASE_DIR / "var") / "lab" / "hosts.json"
