@@ -10,14 +10,15 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 
-from . import machine, network, process, seed, traffic
-from .image import image
-from .instance import Instance, read_instance
-from .needs import meet_needs
-from .ready import wait_for, write_hosts_json
-from .shell import as_root, ssh_words
-from .table import LAB, Host
-from .trouble import Trouble
+from labhost import machine, network, process, seed, traffic
+from labhost.doors import open_doors
+from labhost.image import image
+from labhost.instance import Instance, read_instance
+from labhost.needs import meet_needs
+from labhost.ready import wait_for, write_hosts_json
+from labhost.shell import as_root, ssh_words
+from labhost.table import LAB, Host
+from labhost.trouble import Trouble
 
 ABOUT_INSTANCES = (
     "PIRANHA_LAB_NAME chooses a lab beside the default one (state in var/lab-NAME), "
@@ -67,14 +68,16 @@ def up(arguments: list[str]) -> int:
         if not options.no_traffic:
             _start_traffic(instance)
     took = time.monotonic() - began
-    say(f"The lab is up after {took:.0f} s; {instance.hosts_json} says how to reach it.")
+    say(
+        f"The lab is up after {took:.0f} s; {instance.hosts_json} says how to reach it."
+    )
     return 0
 
 
 def _boot(instance: Instance, newest: Path) -> None:
     instance.remember()
     seed.make_keys(instance)
-    if network.open_gate(instance):
+    if open_doors(instance):
         say(f"network  up, SSH on 127.0.0.1 from port {instance.ports}")
     off = [h for h in instance.hosts.values() if not machine.is_on(instance, h)]
     for host in instance.hosts.values():
@@ -133,7 +136,7 @@ def ssh(arguments: list[str]) -> int:
         raise Trouble(f"{host.name} is off (lab/power {host.name} on, or make lab).")
     terminal = ["-t"] if not options.command and sys.stdin.isatty() else []
     command = [*ssh_words(instance, host, *terminal), *options.command]
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606 (the words go to ssh as they are)
 
 
 @told
@@ -171,12 +174,11 @@ def reset(arguments: list[str]) -> int:
         for host in hosts:
             machine.erase(instance, host)
             say(f"{host.name:8} has a fresh disk")
-        newest = image(say) if ran else None
-        for host in ran:
-            assert newest is not None
-            machine.power_on(instance, host, newest)
-        wait_for(instance, ran, say)
         if ran:
+            newest = image(say)
+            for host in ran:
+                machine.power_on(instance, host, newest)
+            wait_for(instance, ran, say)
             write_hosts_json(instance)
     return 0
 

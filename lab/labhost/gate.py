@@ -15,8 +15,8 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 
-from .network import make_bridges
-from .table import read_table
+from labhost.network import make_bridges
+from labhost.table import read_table
 
 SSH = 22
 CONNECT_WITHIN = 5.0
@@ -37,9 +37,7 @@ async def serve(doors: dict[int, str]) -> None:
 
 
 def _visitor(address: str) -> Visit:
-    async def visit(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(CONNECT_WITHIN):
                 inner_reader, inner_writer = await asyncio.open_connection(address, SSH)

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .table import LAB
-from .trouble import Trouble
+from labhost.table import LAB
+from labhost.trouble import Impossible, Trouble, last_line
 
 SUITE = "bookworm"
 MIRROR = "http://deb.debian.org/debian"
@@ -38,15 +38,18 @@ def image(say: Say) -> Path:
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     packages = cache / f"packages-{_hash(*_package_words())}.tar"
-    disk = cache / f"disk-{_hash(packages.name, *_disk_words())}.ext4"
-    if disk.exists():
-        return disk
+    disks = f"disk-{_hash(packages.name, *_disk_words())}-*.ext4"
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if built := sorted(cache.glob(disks)):
+            return built[-1]
+        if os.geteuid() != 0:
+            _check_subordinate_ids()
         if not packages.exists():
             _timed(say, "fetching the Debian packages", lambda: _fetch(packages))
-        if not disk.exists():
-            _timed(say, "making the disk image", lambda: _make_disk(packages, disk))
+        # never the same name twice: a host's disk is the difference to one image
+        disk = cache / disks.replace("*", str(int(time.time())))
+        _timed(say, "making the disk image", lambda: _make_disk(packages, disk))
     return disk
 
 
@@ -72,6 +75,17 @@ def _disk_words() -> list[str]:
 
 def _hash(*words: str) -> str:
     return hashlib.sha256("\0".join(words).encode()).hexdigest()[:12]
+
+
+def _check_subordinate_ids() -> None:
+    """Without root the files of the image belong to the user's subordinate ids."""
+    command = ["unshare", "--map-root-user", "--map-auto", "true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Impossible(
+            "Building the lab's image without root needs subordinate ids for this "
+            f"user in /etc/subuid and /etc/subgid ({last_line(done.stderr)})."
+        )
 
 
 def _fetch(packages: Path) -> None:

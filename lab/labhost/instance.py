@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from .table import REPOSITORY, Host, read_table
-from .trouble import Trouble
+from labhost.table import REPOSITORY, Host, read_table
+from labhost.trouble import Trouble
 
 DEFAULT_PORTS = 2200
 
@@ -27,6 +28,7 @@ class Instance:
     state: Path
     ports: int
     hosts: dict[str, Host]
+    chosen: bool = False  # some of the hosts, rather than the whole table
 
     def port(self, host: Host) -> int:
         return self.ports + host.port
@@ -58,7 +60,8 @@ class Instance:
     def remember(self) -> None:
         """So that later commands need the instance's name only."""
         self.state.mkdir(parents=True, exist_ok=True)
-        settings = {"ports": self.ports, "hosts": list(self.hosts)}
+        hosts = list(self.hosts) if self.chosen else None
+        settings = {"ports": self.ports, "hosts": hosts}
         (self.state / "instance.json").write_text(json.dumps(settings) + "\n")
 
     @contextmanager
@@ -80,7 +83,8 @@ def read_instance() -> Instance:
     remembered = _remembered(state)
     table = read_table()
     wanted = os.environ.get("PIRANHA_LAB_HOSTS", "")
-    names = wanted.split(",") if wanted else remembered.get("hosts") or list(table)
+    chosen = wanted.split(",") if wanted else remembered.get("hosts")
+    names = chosen or list(table)
     unknown = [name for name in names if name not in table]
     if unknown:
         raise Trouble(f"lab/hosts.toml has no host {', '.join(unknown)}.")
@@ -89,10 +93,11 @@ def read_instance() -> Instance:
         state=state,
         ports=_ports(name, remembered.get("ports")),
         hosts={name: table[name] for name in names},
+        chosen=bool(chosen),
     )
 
 
-def _remembered(state: Path) -> dict[str, object]:
+def _remembered(state: Path) -> dict[str, Any]:
     try:
         settings = json.loads((state / "instance.json").read_text())
     except FileNotFoundError:
@@ -100,7 +105,7 @@ def _remembered(state: Path) -> dict[str, object]:
     return dict(settings)
 
 
-def _ports(name: str, remembered: object) -> int:
+def _ports(name: str, remembered: int | None) -> int:
     text = os.environ.get("PIRANHA_LAB_PORTS") or remembered
     if text is None:
         if name:

@@ -6,11 +6,12 @@ import os
 import shutil
 from pathlib import Path
 
-from . import process
-from .instance import Instance
-from .network import inside, make_tap
-from .seed import forget_host_key, seed_folder, write_seed
-from .table import Host
+from labhost import process
+from labhost.instance import Instance
+from labhost.network import inside, make_tap
+from labhost.seed import forget_host_key, seed_folder, write_seed
+from labhost.table import Host
+from labhost.trouble import Trouble
 
 MEMORY = 192  # megabytes, of which a quiet host touches about 75
 
@@ -29,8 +30,14 @@ def power_on(instance: Instance, host: Host, image: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     power_off(instance, host)  # what a killed kernel may have left of its family
     shutil.rmtree(folder / "uml", ignore_errors=True)  # a killed kernel's umid folder
-    if image_of_disk(instance, host) is None:
+    made_from = image_of_disk(instance, host)
+    if made_from is None:
         _new_disk(instance, host, image)
+    elif not made_from.exists():
+        raise Trouble(
+            f"The disk of {host.name} needs {made_from}, which is gone: "
+            f"lab/reset {host.name} gives it a fresh disk."
+        )
     write_seed(instance, host)
     forget_host_key(instance, host)
     make_tap(instance, host)
@@ -44,7 +51,7 @@ def power_on(instance: Instance, host: Host, image: Path) -> None:
 
 
 def _kernel_words(instance: Instance, host: Host) -> list[str]:
-    image = os.readlink(instance.folder(host) / "image")
+    image = (instance.folder(host) / "image").readlink()
     return [
         f"umid={host.name}",
         "uml_dir=uml/",  # relative: a socket's full path may be too long
@@ -70,7 +77,7 @@ def image_of_disk(instance: Instance, host: Host) -> Path | None:
     """The image that the host's disk was made from: a disk is only the difference."""
     folder = instance.folder(host)
     if (folder / "disk.cow").exists() and (folder / "image").is_symlink():
-        return Path(os.readlink(folder / "image"))
+        return (folder / "image").readlink()
     return None
 
 
@@ -84,9 +91,10 @@ def _new_disk(instance: Instance, host: Host, image: Path) -> None:
 
 def _memory_folder() -> str:
     """Where the kernel keeps the host's memory: the fastest place that is roomy."""
-    shm = os.statvfs("/dev/shm")
+    in_memory, on_disk = "/dev/shm", "/var/tmp"  # noqa: S108 (the kernel unlinks it)
+    shm = os.statvfs(in_memory)
     roomy = shm.f_bavail * shm.f_frsize > 8 * MEMORY * 2**20
-    return "/dev/shm" if roomy else "/var/tmp"
+    return in_memory if roomy else on_disk
 
 
 def power_off(instance: Instance, host: Host) -> None:

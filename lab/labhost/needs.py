@@ -11,11 +11,10 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
-from .image import MODULES
-from .network import fresh_namespace
-from .trouble import Impossible
+from labhost.image import MODULES
+from labhost.network import fresh_namespace
+from labhost.trouble import Impossible, last_line
 
 # command: the Debian package that has it
 PROGRAMS = {
@@ -68,7 +67,7 @@ def _install(packages: list[str], say: Callable[[str], None]) -> None:
         if done.returncode and words != ["update"]:
             raise Impossible(
                 f"The lab needs the Debian packages {names}, "
-                f"and apt-get could not install them: {_last_line(done.stderr)}"
+                f"and apt-get could not install them: {last_line(done.stderr)}"
             )
 
 
@@ -93,7 +92,7 @@ def _try_namespace() -> None:
     if done.returncode:
         raise Impossible(
             "The lab needs a network namespace with a bridge of its own, "
-            f"and this system does not allow one ({_last_line(done.stderr)})."
+            f"and this system does not allow one ({last_line(done.stderr)})."
         )
 
 
@@ -108,27 +107,5 @@ def _try_kernel() -> None:
     if done.returncode or not MODULES.is_dir() or not any(MODULES.iterdir()):
         raise Impossible(
             "User-Mode Linux does not run here "
-            f"({_last_line(done.stderr) or f'no modules in {MODULES}'})."
+            f"({last_line(done.stderr) or f'no modules in {MODULES}'})."
         )
-
-
-def subordinate_ids() -> None:
-    """Without root the image is built with the user's subordinate ids."""
-    if os.geteuid() == 0:
-        return
-    command = ["unshare", "--map-root-user", "--map-auto", "true"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Impossible(
-            "Building the lab's image without root needs subordinate ids for this "
-            f"user in /etc/subuid and /etc/subgid ({_last_line(done.stderr)})."
-        )
-
-
-def enough_memory_in(folder: Path, megabytes: int) -> bool:
-    stat = os.statvfs(folder)
-    return stat.f_bavail * stat.f_frsize > megabytes * 2**20
-
-
-def _last_line(text: str) -> str:
-    return text.strip().rpartition("\n")[2]

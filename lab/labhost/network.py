@@ -7,16 +7,14 @@ Nothing is mounted and nothing is named on the machine, so nothing can be left o
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import process
-from .instance import Instance
-from .table import LAB, Host, Subnet
-from .trouble import Trouble
+from labhost import process
+from labhost.instance import Instance
+from labhost.table import Host, Subnet
+from labhost.trouble import Trouble
 
 
 def gate_record(instance: Instance) -> Path:
@@ -35,8 +33,8 @@ def fresh_namespace() -> list[str]:
 
 def existing_namespace(member: process.Process) -> list[str]:
     words = ["nsenter", "--target", str(member.pid), "--net"]
-    own_users = os.readlink("/proc/self/ns/user")
-    if os.readlink(f"/proc/{member.pid}/ns/user") != own_users:
+    users = [Path(f"/proc/{pid}/ns/user") for pid in ("self", member.pid)]
+    if users[0].readlink() != users[1].readlink():
         words += ["--user", "--preserve-credentials"]
     return words
 
@@ -51,60 +49,6 @@ def inside(instance: Instance) -> list[str]:
 
 def host_records(instance: Instance) -> list[Path]:
     return sorted(instance.state.glob("hosts/*/process.json"))
-
-
-def open_gate(instance: Instance) -> bool:
-    """Starts the gate unless it runs; says whether it had to.
-
-    The listening sockets are made here, on the machine's own loopback. They stay
-    there when the gate that inherits them moves into the lab's namespace.
-    """
-    if process.running(gate_record(instance)):
-        return False
-    try:
-        prefix = inside(instance)
-    except Trouble:
-        prefix = fresh_namespace()
-    listeners = {
-        host.name: _listen(instance, host) for host in instance.hosts.values()
-    }
-    ready, tell = os.pipe()
-    doors = [
-        f"{listener.fileno()}={instance.hosts[name].address}"
-        for name, listener in listeners.items()
-    ]
-    fds = [listener.fileno() for listener in listeners.values()]
-    log = instance.state / "gate.log"
-    process.start(
-        [*prefix, sys.executable, "-m", "labhost.gate", str(tell), *doors],
-        record=gate_record(instance),
-        log=log,
-        cwd=LAB,
-        pass_fds=[tell, *fds],
-    )
-    os.close(tell)
-    for listener in listeners.values():
-        listener.close()
-    with os.fdopen(ready, "rb") as answer:
-        if answer.read() != b"ready":
-            raise Trouble(f"The lab's network cannot be made: {log.read_text()}")
-    return True
-
-
-def _listen(instance: Instance, host: Host) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    port = instance.port(host)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen(64)
-    except OSError as error:
-        raise Trouble(
-            f"Port {port} for {host.name} cannot be used on 127.0.0.1 "
-            f"({error.strerror}): set PIRANHA_LAB_PORTS to another base than "
-            f"{instance.ports}."
-        ) from error
-    return listener
 
 
 def make_bridges(subnets: Iterable[Subnet]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .trouble import Trouble
+from labhost.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _stat(pid: int) -> _Stat | None:
 
 
 def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def _kill(process: Process) -> None:

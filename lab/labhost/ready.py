@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from . import machine
-from .instance import Instance
-from .seed import host_key
-from .shell import answers
-from .table import Host
-from .trouble import Trouble
+from labhost import machine
+from labhost.instance import Instance
+from labhost.seed import host_key
+from labhost.shell import answers
+from labhost.table import Host
+from labhost.trouble import Trouble
 
 PATIENCE = 180.0
 Say = Callable[[str], None]
@@ -54,7 +54,9 @@ def _check_alive(instance: Instance, host: Host, step: str, began: float) -> Non
     log = instance.folder(host) / "console.log"
     if not machine.is_on(instance, host):
         lines = log.read_text(errors="replace").splitlines()[-6:]
-        raise Trouble("\n".join([f"{host.name} stopped by itself; {log} ends:", *lines]))
+        raise Trouble(
+            "\n".join([f"{host.name} stopped by itself; {log} ends:", *lines])
+        )
     if time.monotonic() - began > PATIENCE:
         raise Trouble(f"{host.name} waited {PATIENCE:.0f} s for {step}; see {log}.")
 

@@ -1,7 +1,8 @@
 """What a host is given at every boot: keys that may log in, sudo rights, names.
 
-The host reads its own folder through hostfs (lab-seed), and can see nothing else of
-this machine. A change reaches it without a new image.
+The host reads its folder through hostfs (lab-seed), so a change reaches it without a
+new image. hostfs= is a starting point, not a prison: root on a lab host is as trusted
+as the person who runs the lab.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .instance import Instance
-from .table import REPOSITORY, Host
-from .trouble import Trouble
+from labhost.instance import Instance
+from labhost.table import REPOSITORY, Host
+from labhost.trouble import Trouble
 
 
 def make_keys(instance: Instance) -> None:

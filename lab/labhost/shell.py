@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from .instance import Instance
-from .seed import host_key
-from .table import Host
+from labhost.instance import Instance
+from labhost.seed import host_key
+from labhost.table import Host
 
 
 def ssh_words(instance: Instance, host: Host, *options: str) -> list[str]:

@@ -15,12 +15,14 @@ from asyncio.subprocess import DEVNULL, PIPE
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from . import process
-from .instance import Instance, read_instance
-from .shell import ssh_words
-from .table import Host
+from labhost import process
+from labhost.instance import Instance, read_instance
+from labhost.shell import ssh_words
+from labhost.table import Host
 
-READ_TABLE = "while :; do [ -e /proc/net/ip_vs ] && cat /proc/net/ip_vs; echo; sleep 5; done"
+READ_TABLE = (
+    "while :; do [ -e /proc/net/ip_vs ] && cat /proc/net/ip_vs; echo; sleep 5; done"
+)
 WRITE_TARGETS = (
     "cd /run/lab-traffic || exit; trap 'rm -f targets' EXIT;"
     " while read -r urls; do printf '%s\\n' $urls >new; mv new targets; done"
@@ -75,16 +77,22 @@ async def watch(instance: Instance, director: Host, targets: Targets) -> None:
         ssh = await asyncio.create_subprocess_exec(
             *words, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
         )
-        assert ssh.stdout is not None
-        table = ""
-        while line := await ssh.stdout.readline():
-            table += line.decode()
-            if line == b"\n":
-                targets.put(director.name, services(table))
-                table = ""
+        await _read(ssh.stdout, director, targets)
         targets.put(director.name, set())
         await ssh.wait()
         await asyncio.sleep(PAUSE)
+
+
+async def _read(
+    tables: asyncio.StreamReader | None, director: Host, targets: Targets
+) -> None:
+    """One table after the other, each with an empty line at its end."""
+    table = ""
+    while tables and (line := await tables.readline()):
+        table += line.decode()
+        if line == b"\n":
+            targets.put(director.name, services(table))
+            table = ""
 
 
 async def hand_over(instance: Instance, client: Host, targets: Targets) -> None:
@@ -99,8 +107,7 @@ async def hand_over(instance: Instance, client: Host, targets: Targets) -> None:
 
 
 async def _feed(ssh: asyncio.subprocess.Process, targets: Targets) -> None:
-    assert ssh.stdin is not None
-    while ssh.returncode is None:
+    while ssh.stdin and ssh.returncode is None:
         try:
             await asyncio.wait_for(targets.changed.wait(), PAUSE)
         except TimeoutError:
@@ -115,12 +122,12 @@ async def _feed(ssh: asyncio.subprocess.Process, targets: Targets) -> None:
 
 async def run(instance: Instance) -> None:
     targets = Targets()
-    by_role = {role: [] for role in ("director", "probe")}  # type: dict[str, list[Host]]
-    for host in instance.hosts.values():
-        by_role.get(host.role, []).append(host)
+    hosts = instance.hosts.values()
+    directors = [host for host in hosts if host.role == "director"]
+    clients = [host for host in hosts if host.role == "probe"]
     await asyncio.gather(
-        *(watch(instance, host, targets) for host in by_role["director"]),
-        *(hand_over(instance, host, targets) for host in by_role["probe"][:1]),
+        *(watch(instance, host, targets) for host in directors),
+        *(hand_over(instance, host, targets) for host in clients[:1]),
     )
 
 

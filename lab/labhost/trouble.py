@@ -13,3 +13,8 @@ class Impossible(Trouble):
     """User-Mode Linux cannot be had on this system."""
 
     exit_code = 3
+
+
+def last_line(text: str) -> str:
+    """Where most programs say why they failed."""
+    return text.strip().rpartition("\n")[2]

@@ -1,0 +1,38 @@
+"""The lab for tests that need real hosts.
+
+PIRANHA_TEST_LAB=skip leaves those tests out, and says so. PIRANHA_TEST_LAB=keep
+leaves the lab running after the tests, so that the next run need not boot it.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.running import Lab
+
+CHOICE = "PIRANHA_TEST_LAB"
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if os.environ.get(CHOICE) != "skip":
+        return
+    left_out = [item for item in items if item.get_closest_marker("lab")]
+    items[:] = [item for item in items if not item.get_closest_marker("lab")]
+    config.hook.pytest_deselected(items=left_out)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and left_out:
+        reporter.write_line(f"{CHOICE}=skip: {len(left_out)} lab tests are left out")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Give the five hosts, booted when they do not run yet."""
+    lab = Lab("test", 2400)
+    ran = lab.up
+    lab.start()
+    yield lab
+    if not ran and os.environ.get(CHOICE) != "keep":
+        lab.stop()

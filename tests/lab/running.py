@@ -1,0 +1,82 @@
+"""A lab for tests: an instance of its own, so that a running demo is not disturbed."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One instance, driven by the commands that people use."""
+
+    name: str
+    ports: int
+    only: str = ""  # some of the hosts, such as "lb01,web1"
+    data: Path = REPOSITORY / "var"
+
+    @property
+    def state(self) -> Path:
+        return self.data / f"lab-{self.name}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What hosts.json says; the file is there while the lab is up."""
+        facts = json.loads((self.state / "hosts.json").read_text())
+        assert isinstance(facts, dict)
+        return facts
+
+    @property
+    def hosts(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in self.facts["hosts"]}
+
+    @property
+    def up(self) -> bool:
+        return (self.state / "hosts.json").exists()
+
+    def run(
+        self, command: str, *words: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands under lab/; its exit code is for the caller."""
+        environment = {
+            "PIRANHA_DATA": str(self.data),
+            "PIRANHA_LAB_NAME": self.name,
+            "PIRANHA_LAB_PORTS": str(self.ports),
+            "PIRANHA_LAB_HOSTS": self.only,
+        }
+        return subprocess.run(
+            [sys.executable, f"lab/{command}", *words],
+            cwd=REPOSITORY,
+            env=os.environ | environment | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    def must(self, command: str, *words: str) -> str:
+        done = self.run(command, *words)
+        assert done.returncode == 0, (
+            f"lab/{command} {' '.join(words)} ended with {done.returncode}:\n"
+            f"{done.stdout}{done.stderr}"
+        )
+        return done.stdout
+
+    def start(self) -> None:
+        self.must("up", "--no-traffic")
+
+    def stop(self) -> None:
+        self.must("stop")
+
+    def ssh(self, host: str, command: str) -> str:
+        """Run a shell command on a host as root; a failure fails the test."""
+        return self.must("ssh", host, command)
+
+    def power(self, host: str, switch: str) -> None:
+        self.must("power", host, switch)
