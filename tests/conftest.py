@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from piranha_web.supervisor import programs
+from tests import flushing
 from tests.services import open_redis
 
 
@@ -44,6 +45,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if reporter and reporter.stats.get("skipped") and session.exitstatus == 0:
         reporter.write_line("A skipped test counts as failed here.", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_empties_the_audit_log() -> None:
+    flushing.install()
 
 
 @pytest.fixture(scope="session", autouse=True)
