@@ -16,6 +16,7 @@ class Condition(Enum):
     LOGIN_REFUSED = "login_refused"
     NO_ANSWER = "no_answer"
     RIGHTS_MISSING = "rights_missing"
+    INCOMPLETE = "incomplete"
     KEY_NOT_ACCEPTED = "key_not_accepted"
     NEVER_LOOKED_AT = "never_looked_at"
     OK = "ok"
@@ -36,6 +37,8 @@ def condition_of(host: Host) -> Condition:
         return Condition(host.trouble["kind"])
     if not host.facts_at:
         return Condition.NEVER_LOOKED_AT
+    if host.facts.get("missing"):
+        return Condition.INCOMPLETE
     if any(not right["allowed"] for right in host.facts.get("rights", [])):
         return Condition.RIGHTS_MISSING
     return Condition.OK

@@ -81,6 +81,8 @@ def clear_trouble(host: Host) -> None:
 def kind_of(error: RemoteError) -> Condition:
     if any(words in str(error) for words in SUDO_REFUSES):
         return Condition.RIGHTS_MISSING
+    if "command not found" in str(error):
+        return Condition.INCOMPLETE
     return next(kind for error_type, kind in KINDS if isinstance(error, error_type))
 
 
@@ -147,6 +149,11 @@ def advice(host: Host, error: RemoteError, kind: Condition) -> Sentence:
             "Install the sudoers file for this role again. It needs sudo 1.9.10 or"
             " newer: an older sudo takes its regular expressions for plain words and"
             " refuses every command."
+        )
+    if kind is Condition.INCOMPLETE:
+        return _(
+            "Install what is missing on {host}; its page has the commands to copy.",
+            host=host.name,
         )
     return _("Look at {host} again; if it stays, log in and try the command by hand.",
              host=host.name)  # fmt: skip

@@ -1,0 +1,167 @@
+"""What a person types on a host so that the dashboard may work there, to copy.
+
+Everything here is text for people; we never send it. See useradd(8), sshd(8)
+"AUTHORIZED_KEYS FILE FORMAT", visudo(8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
+
+from cluster.lvs import change, facts, privileges
+from cluster.lvs.change import Phase
+from cluster.lvs.command import Command
+from cluster.lvs.host import BoundAddress, Route
+from cluster.lvs.host_facts import IPVSADM_VERSION, System, sudo_is_old
+from cluster.lvs.real_server import ARP_SYSCTLS
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+
+SUDOERS = "/etc/sudoers.d/piranha"
+INSTALL = {"debian": "apt-get install", "rhel": "dnf install"}
+# program -> package, by family of distributions
+PACKAGES = {
+    "arping": {"debian": "iputils-arping", "rhel": "iputils"},
+    "curl": {"debian": "curl", "rhel": "curl"},
+    "ip": {"debian": "iproute2", "rhel": "iproute"},
+    "ipvsadm": {"debian": "ipvsadm", "rhel": "ipvsadm"},
+    "sudo": {"debian": "sudo", "rhel": "sudo"},
+    "sysctl": {"debian": "procps", "rhel": "procps-ng"},
+}
+NEEDED = {
+    "director": ("sudo", "ip", "ipvsadm", "arping"),
+    "real_server": ("sudo", "ip", "sysctl"),
+    "probe": ("sudo", "ip", "arping", "curl"),
+}
+
+
+def authorized_keys_line(public_key: str) -> str:
+    """``restrict``: no terminal, no forwarding, no agent; commands still run."""
+    return f"restrict {public_key}"
+
+
+def make_user(user: str, public_key: str) -> str:
+    """Return the commands, for root, that make the user and let our key in.
+
+    The password ``*`` fits no input, but unlike ``!`` it does not lock the account,
+    which sshd without PAM would take as a reason to refuse the key.
+    """
+    owned = f"-o {user} -g {user}"
+    keys = f"~{user}/.ssh/authorized_keys"
+    return "\n".join(
+        [
+            f"useradd --create-home --shell /bin/bash --password '*' {user}",
+            f"install -d -m 0700 {owned} ~{user}/.ssh",
+            f"install -m 0600 {owned} /dev/stdin {keys} <<'END'",
+            authorized_keys_line(public_key),
+            "END",
+        ]
+    )
+
+
+def install_sudoers(role: str, user: str) -> str:
+    """Return the commands, for root, that check the sudoers file, then install it."""
+    return "\n".join(
+        [
+            "draft=$(mktemp) && cat > \"$draft\" <<'END'",
+            privileges.sudoers(role, user).rstrip("\n"),
+            "END",
+            f'visudo -c -f "$draft" && install -m 0440 "$draft" {SUDOERS}',
+            'rm -f "$draft"',
+        ]
+    )
+
+
+def install_packages(role: str, family: str) -> str:
+    """Return ``apt-get install sudo iproute2 ...`` for everything that a role needs."""
+    names = (PACKAGES[program][family] for program in NEEDED[role])
+    return " ".join([INSTALL[family], *dict.fromkeys(names)])
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that a host lacks, and the command that brings it ("" if unknown)."""
+
+    sentence: Sentence
+    install: str = ""
+
+
+def lacks(
+    role: str,
+    system: System,
+    programs: Iterable[str],
+    modules: Iterable[str],
+    sudo: str,
+) -> list[Lack]:
+    """Return what the host still needs for its role."""
+    present = set(programs)
+    found = [
+        Lack(_("{program} is not installed.", program=program),
+             _install(program, system.family))
+        for program in NEEDED[role] if program not in present
+    ]  # fmt: skip
+    if sudo and sudo_is_old(sudo):
+        text = _("sudo is {version}; the sudoers file needs 1.9.10.", version=sudo)
+        found.append(Lack(text, _install("sudo", system.family)))
+    if role == "director" and "ip_vs" not in modules:
+        text = _("The kernel has no module ip_vs; some small kernels leave it out.")
+        extra = {"debian": "apt-get install linux-image-amd64",
+                 "rhel": "dnf install kernel-modules"}  # fmt: skip
+        found.append(Lack(text, extra.get(system.family, "")))
+    return found
+
+
+def _install(program: str, family: str) -> str:
+    package = PACKAGES[program].get(family, "")
+    return f"{INSTALL[family]} {package}" if package else ""
+
+
+# -- rights ---------------------------------------------------------------------------
+
+# 192.0.2.0/24 is for documentation (RFC 5737). Nothing of this is carried out.
+_VIP = ip_address("192.0.2.1")
+_ON_LO = BoundAddress("lo", ip_interface("192.0.2.1/32"), "lo:1")
+_ON_ETH = BoundAddress("eth0", ip_interface("192.0.2.1/24"), "eth0:1")
+
+
+def sample_commands(role: str) -> tuple[Command, ...]:
+    """Return one command for every rule of the role's sudoers file, to ask
+    ``sudo -l`` about. They come from the builders that a plan uses."""
+    probe = change.duplicate_address_probe(_VIP, "eth0")
+    if role == "director":
+        bind = change.bind_address("", Phase.BIND, _ON_ETH)
+        reads = ("--stats --exact", "--rate --exact", "--timeout", "--daemon")
+        return (
+            facts.RULES.command,
+            facts.THRESHOLDS.command,
+            *(_root("ipvsadm", "-Ln", *words.split()) for words in reads),
+            _root("ipvsadm", "-Lnc"),
+            IPVSADM_VERSION,
+            _root("ipvsadm", "-R"),
+            probe,
+            change.announce_address("", _ON_ETH).command,
+            *_both(bind),
+        )
+    if role == "real_server":
+        values = dict(ARP_SYSCTLS)
+        return (
+            *_both(change.bind_address("", Phase.PREPARE, _ON_LO)),
+            *_both(change.add_route("", Route("192.0.2.1/32", "lo"))),
+            change.set_sysctls("", values, values, last=False).command,
+        )
+    return (probe,)
+
+
+def _root(*argv: str) -> Command:
+    return Command(argv, root=True)
+
+
+def _both(made: change.Change) -> tuple[Command, ...]:
+    return (made.command, made.undo) if made.undo else (made.command,)
+
+
+def may_i(command: Command) -> Command:
+    """Return the question whether sudo would allow the command; it is not run."""
+    return Command(("sudo", "-n", "-l", *command.argv))
