@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from cluster.control import addresses, running
+from cluster import errands
+from cluster.control import addresses, host_facts, running
 from cluster.control.targets import shell_for
-from cluster.models import AddressCheck, Run
+from cluster.errands import Errand
+from cluster.models import AddressCheck, Host, Run
 
 
 @shared_task
@@ -34,3 +36,25 @@ def tick() -> None:
     """Ring the bell for every run that needs work and is in nobody's hands."""
     for pk in Run.objects.unattended().values_list("pk", flat=True):
         apply_run.delay(pk)
+    for pk in host_facts.due():
+        if errands.is_turn(Errand.LOOK, pk):
+            look_at_host.delay(pk)
+
+
+@shared_task
+def fetch_host_key(pk: int) -> None:
+    """Ask a host for its key, without logging in; a person accepts it."""
+    try:
+        host_facts.fetch_key(Host.objects.select_related("cluster").get(pk=pk))
+    finally:
+        errands.end(Errand.FETCH_KEY, pk)
+
+
+@shared_task
+def look_at_host(pk: int) -> None:
+    """Test our rights on a host and find out what it is, has and lacks."""
+    try:
+        hosts = Host.objects.select_related("cluster", "credential")
+        host_facts.look(hosts.get(pk=pk), shell_for)
+    finally:
+        errands.end(Errand.LOOK, pk)
