@@ -66,6 +66,28 @@ def settle(attendance: Attendance) -> bool:
     return fine
 
 
+def settle_undo(attendance: Attendance) -> None:
+    """Decide every undo that was left SENT: done, or to be sent now."""
+    steps = attendance.run.steps.exclude(undoes=None).filter(state=Step.State.SENT)
+    left = list(steps.select_related("host", "run__cluster", "undoes"))
+    if not left:
+        return
+    needed, silent = still_needed(attendance.run, attendance)
+    for step in left:
+        taken_back = step.undoes
+        if step.host.name in silent:
+            text = _("The worker died and {host} does not answer.", host=step.host.name)
+            _mark(attendance, step, Step.State.UNKNOWN, text)
+        elif taken_back and items(taken_back.value) <= needed:
+            text = _("The worker died; {host} was read and the command is in force.",
+                     host=step.host.name)  # fmt: skip
+            _mark(attendance, step, Step.State.DONE, text)
+        else:
+            text = _("The worker died; {host} was read and the command is not in force."
+                     " It is sent now.", host=step.host.name)  # fmt: skip
+            _mark(attendance, step, Step.State.PENDING, text)
+
+
 def _settle_step(
     attendance: Attendance, step: Step, needed: set[Item], silent: set[str]
 ) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cluster.control.observe import leave_footprints, observe_all
 from cluster.control.planning import NoPlan, finish, hosts_of
-from cluster.control.recovery import items, still_needed
+from cluster.control.recovery import items, settle_undo, still_needed
 from cluster.control.steps import Attendance, perform
 from cluster.lvs.change import Change, Mark
 from cluster.lvs.command import Command
@@ -22,15 +22,12 @@ _UNDO = (Step.State.DONE, Step.State.UNKNOWN, Step.State.FAILED)
 def undo_all(attendance: Attendance) -> None:
     """Bring the hosts back to what they had, and end the run."""
     run = attendance.run
-    # A worker died while undoing: whether its last command arrived does not matter,
-    # what is in force is read at the end.
-    run.steps.filter(state=Step.State.SENT).update(state=Step.State.UNKNOWN)
     _write_undo_steps(run)
+    settle_undo(attendance)
     pending = run.steps.exclude(undoes=None).filter(state=Step.State.PENDING)
     for step in pending.select_related("host", "host__credential", "undoes"):
         if perform(attendance, step) and step.undoes:
-            step.undoes.state = Step.State.UNDONE
-            step.undoes.save(update_fields=["state"])
+            _mark_undone(step.undoes)
     _conclude(attendance)
 
 

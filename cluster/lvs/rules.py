@@ -152,6 +152,8 @@ def split_endpoint(text: str) -> tuple[str, int]:
 
 
 def _read_service(at: ServiceAddress, words: list[str]) -> VirtualService:
+    if "-s" not in words:
+        raise RuleError("a service is always listed with its scheduler: cut off?")
     service = VirtualService(at)
     rest = iter(words)
     for word in rest:

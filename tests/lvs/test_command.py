@@ -14,7 +14,7 @@ HOSTILE = [
     "a b",
     " ",
     "'",
-    "\"'\"",
+    '"\'"',
     "it's",
     "\\",
     "\\'",
@@ -51,7 +51,9 @@ words = st.text(
 
 def through_a_shell(*argv):
     command = Command(("printf", "%s\\0", *argv))
-    done = subprocess.run(["/bin/sh", "-c", command.line], capture_output=True)
+    done = subprocess.run(
+        ["/bin/sh", "-c", command.line], capture_output=True, check=True
+    )
     assert done.stderr == b""
     return tuple(done.stdout.decode().split("\0")[:-1])
 
@@ -92,6 +94,7 @@ def test_root_means_sudo_that_never_asks():
     assert Command(("ipvsadm", "-Sn"), root=True).line == "sudo -n ipvsadm -Sn"
 
 
-def test_people_see_that_there_is_input_but_not_the_input():
+def test_people_see_the_input_beneath_and_no_sudo():
     command = Command(("ipvsadm", "-R"), b"-A -t 10.0.1.31:80\n-Z\n", root=True)
-    assert command.shown == "sudo -n ipvsadm -R  # 2 lines on standard input"
+    assert command.shown == "ipvsadm -R <<\n-A -t 10.0.1.31:80\n-Z"
+    assert Command(("ipvsadm", "-Sn"), root=True).shown == "ipvsadm -Sn"
