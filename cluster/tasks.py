@@ -10,6 +10,7 @@ from cluster.control import addresses, host_facts, running
 from cluster.control.targets import shell_for
 from cluster.errands import Errand
 from cluster.models import AddressCheck, Host, Run
+from cluster.watch import retention
 
 
 @shared_task
@@ -39,6 +40,13 @@ def tick() -> None:
     for pk in host_facts.due():
         if errands.is_turn(Errand.LOOK, pk):
             look_at_host.delay(pk)
+    prune_readings.delay()
+
+
+@shared_task
+def prune_readings() -> None:
+    """Delete what is older than the history that we keep."""
+    retention.prune_readings()
 
 
 @shared_task

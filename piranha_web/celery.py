@@ -11,6 +11,8 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging
 
+from cluster.watch.bootstep import WatchStep
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
 
 # It warns of pickle in a worker of root. We accept JSON only.
@@ -20,6 +22,7 @@ app = Celery("piranha_web")
 # By name: read at first use, because the settings import this package.
 app.config_from_object("piranha_web.celeryconfig")
 app.autodiscover_tasks()
+app.steps["worker"].add(WatchStep)
 
 
 @setup_logging.connect

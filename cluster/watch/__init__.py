@@ -1,0 +1,6 @@
+"""The Watcher: live counters of every director, in workers of the queue ``watch``.
+
+``watcher`` the manager thread · ``leases`` who watches whom · ``stream`` one director's
+connection · ``sample`` frames to numbers · ``store`` the live cache in Valkey or Redis
+· ``packing`` rows of history · ``retention`` their end · ``bootstep`` the way into Celery
+"""

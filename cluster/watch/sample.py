@@ -1,0 +1,199 @@
+"""Frames of one director, one after the other, into samples that pages can show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.lvs.counters import Counters
+from cluster.lvs.facts import FactError, parse_addresses
+from cluster.lvs.frame import PERIOD, Sections
+from cluster.lvs.kernel_table import (
+    KernelService,
+    parse_stats_rows,
+    parse_table,
+    parse_totals,
+    row_key,
+)
+from cluster.lvs.rates import Meter, Moment, Rates
+
+TOTAL = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What is known of one director at one moment.
+
+    *at* is our clock when the frame came; *counted_at* when ipvsadm was last asked for
+    the counters of the rows, None before the first time. *error* is its complaint.
+    """
+
+    at: float
+    boot_id: str
+    loaded: bool
+    addresses: tuple[str, ...]
+    services: tuple[KernelService, ...] = ()
+    totals: Counters | None = None
+    counters: dict[str, Counters] = field(default_factory=dict)
+    rates: dict[str, Rates | None] = field(default_factory=dict)
+    counted_at: float | None = None
+    error: str = ""
+
+    @property
+    def total_rates(self) -> Rates | None:
+        return self.rates.get(TOTAL)
+
+    @property
+    def active(self) -> int:
+        return sum(service.active for service in self.services)
+
+    @property
+    def inactive(self) -> int:
+        return sum(service.inactive for service in self.services)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what pages read from the live cache, see ``board.py``."""
+        return {
+            "at": round(self.at, 3),
+            "period": PERIOD,
+            "boot_id": self.boot_id,
+            "loaded": self.loaded,
+            "error": self.error,
+            "counted_at": self.counted_at,
+            "addresses": self.addresses,
+            "active": self.active,
+            "inactive": self.inactive,
+            "totals": _numbers(self.totals),
+            "rates": _per_second(self.total_rates),
+            "services": [self._service(service) for service in self.services],
+        }
+
+    def _service(self, service: KernelService) -> dict[str, Any]:
+        return {
+            "key": service.key,
+            "scheduler": service.scheduler,
+            "persistent": service.persistent,
+            "counters": _numbers(self.counters.get(service.key)),
+            "rates": _per_second(self.rates.get(service.key)),
+            "servers": [
+                {
+                    "at": server.at,
+                    "forward": server.forward,
+                    "weight": server.weight,
+                    "active": server.active,
+                    "inactive": server.inactive,
+                    "counters": _numbers(self.counters.get(key)),
+                    "rates": _per_second(self.rates.get(key)),
+                }
+                for server in service.servers
+                for key in (row_key(service.key, server.at),)
+            ],
+        }
+
+
+def _numbers(counters: Counters | None) -> list[int] | None:
+    if counters is None:
+        return None
+    return [
+        counters.conns,
+        counters.in_packets,
+        counters.out_packets,
+        counters.in_bytes,
+        counters.out_bytes,
+    ]
+
+
+def _per_second(rates: Rates | None) -> list[float] | None:
+    if rates is None:
+        return None
+    return [
+        round(rates.conns, 2),
+        round(rates.in_packets, 1),
+        round(rates.out_packets, 1),
+        round(rates.in_bytes, 1),
+        round(rates.out_bytes, 1),
+    ]
+
+
+class Sampler:
+    """Remembers the last frame of a director, so that equal bytes are parsed once."""
+
+    def __init__(self) -> None:
+        self._addresses: tuple[str, ...] = ()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._rows = Meter()
+        self._total = Meter()
+        self._table: bytes = b""
+        self._services: tuple[KernelService, ...] = ()
+        self._stats: bytes = b""
+        self._counters: dict[str, Counters] = {}
+        self._rates: dict[str, Rates | None] = {}
+        self._counted_at: float | None = None
+        self._error = ""
+
+    def take(self, sections: Sections, moment: Moment, at: float) -> Sample:
+        """Return the sample of one frame; raises ValueError when it makes no sense."""
+        if sections.addresses is not None:
+            self._addresses = _bound(sections.addresses)
+        if sections.table is None:
+            self._forget()
+            return Sample(at, sections.boot_id, False, self._addresses)
+        if sections.table != self._table:
+            self._list(sections.table)
+        totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
+        total = self._total.add(moment, sections.boot_id, {TOTAL: totals})
+        if sections.stats is not None:
+            self._count(sections, sections.stats, moment, at)
+        return Sample(
+            at=at,
+            boot_id=sections.boot_id,
+            loaded=True,
+            addresses=self._addresses,
+            services=self._services,
+            totals=totals,
+            counters=self._counters,
+            rates={**self._rates, **total},
+            counted_at=self._counted_at,
+            error=self._error,
+        )
+
+    def _list(self, table: bytes) -> None:
+        """Take the table, which comes more often than counters do: what has left it
+        since has no counters any more, and may be another one when it is back."""
+        self._services = parse_table(table.decode("utf-8", "replace"))
+        self._table = table
+        keys = {
+            row_key(service.key, server)
+            for service in self._services
+            for server in ("", *(server.at for server in service.servers))
+        }
+        if not self._counters.keys() <= keys:
+            self._rows.keep(keys)
+            self._counters = {k: v for k, v in self._counters.items() if k in keys}
+            self._rates = {k: v for k, v in self._rates.items() if k in keys}
+            self._stats = b""
+
+    def _count(
+        self, sections: Sections, stats: bytes, moment: Moment, at: float
+    ) -> None:
+        text = stats.decode("utf-8", "replace")
+        if sections.status:
+            self._error = text.strip()[:500] or f"exit status {sections.status}"
+            self._counters, self._rates, self._stats = {}, {}, b""
+            return
+        self._error = ""
+        if stats != self._stats:
+            self._counters, self._stats = parse_stats_rows(text), stats
+        self._rates = self._rows.add(moment, sections.boot_id, self._counters)
+        self._counted_at = at
+
+
+def _bound(text: bytes) -> tuple[str, ...]:
+    """Return the addresses of the host, none when ``ip`` did not say them."""
+    try:
+        found = parse_addresses(text.decode("utf-8", "replace"))
+    except (FactError, KeyError):
+        return ()
+    return tuple(sorted({str(bound.address) for bound in found}))

@@ -1,0 +1,122 @@
+"""The live cache: what was last seen of each director, and its last hour.
+
+live:<pk>     the newest sample as JSON, gone after 30 s
+totals:<pk>   a list of the last hour, one packed entry a tick (``Tick``)
+spark:<pk>    conns/s of each row, 30 points of 10 s, as JSON
+live          the channel: JSON [[director, cluster], ...] after each batch
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+import redis
+from django.conf import settings
+
+from cluster.watch.sample import Sample
+
+CHANNEL = "live"
+LIVE_SECONDS = 30
+RING_TICKS = 1800
+RING_SECONDS = 2 * 3600
+_TICK = struct.Struct("<d5f")
+
+
+class Tick(NamedTuple):
+    """One moment of a director; NaN where a rate is not known."""
+
+    at: float
+    conns: float
+    active: float
+    inactive: float
+    in_bytes: float
+    out_bytes: float
+
+
+class News(NamedTuple):
+    """A sample on its way to the cache; *sparks* only when a point is complete."""
+
+    director: int
+    cluster: int
+    sample: Sample
+    sparks: dict[str, Any] | None = None
+
+
+@lru_cache(maxsize=4)
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
+
+
+def client() -> redis.Redis:
+    return _client(settings.REDIS_URL)
+
+
+# -- writing --------------------------------------------------------------------------
+
+
+def publish(batch: Sequence[News]) -> None:
+    """Write a batch and ring the bell once. Raises redis.RedisError."""
+    pipeline = client().pipeline(transaction=False)
+    for news in batch:
+        text = json.dumps(news.sample.as_json(), separators=(",", ":"))
+        pipeline.set(f"live:{news.director}", text, ex=LIVE_SECONDS)
+        ring = f"totals:{news.director}"
+        pipeline.rpush(ring, _TICK.pack(*tick_of(news.sample)))
+        pipeline.ltrim(ring, -RING_TICKS, -1)
+        pipeline.expire(ring, RING_SECONDS)
+        if news.sparks is not None:
+            sparks = json.dumps(news.sparks, separators=(",", ":"))
+            pipeline.set(f"spark:{news.director}", sparks, ex=RING_SECONDS)
+    pairs = [[news.director, news.cluster] for news in batch]
+    pipeline.publish(CHANNEL, json.dumps(pairs))
+    pipeline.execute()
+
+
+def tick_of(sample: Sample) -> Tick:
+    rates = sample.total_rates
+    return Tick(
+        sample.at,
+        rates.conns if rates else math.nan,
+        sample.active,
+        sample.inactive,
+        rates.in_bytes if rates else math.nan,
+        rates.out_bytes if rates else math.nan,
+    )
+
+
+# -- reading --------------------------------------------------------------------------
+
+
+def latest(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Return the newest sample of each director that has one."""
+    return _documents("live", directors)
+
+
+def sparks(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
+    return _documents("spark", directors)
+
+
+def _documents(kind: str, directors: Iterable[int]) -> dict[int, dict[str, Any]]:
+    pks = list(directors)
+    if not pks:
+        return {}
+    found = cast("list[bytes | None]", client().mget([f"{kind}:{pk}" for pk in pks]))
+    return {pk: json.loads(text) for pk, text in zip(pks, found, strict=True) if text}
+
+
+def ticks(directors: Iterable[int], since: float) -> dict[int, list[Tick]]:
+    """Return the last hour of each director, from the time *since* on."""
+    pks = list(directors)
+    pipeline = client().pipeline(transaction=False)
+    for pk in pks:
+        pipeline.lrange(f"totals:{pk}", 0, -1)
+    rings = cast("list[list[bytes]]", pipeline.execute() if pks else [])
+    return {
+        pk: [tick for entry in ring if (tick := Tick(*_TICK.unpack(entry))).at >= since]
+        for pk, ring in zip(pks, rings, strict=True)
+    }

@@ -1,0 +1,188 @@
+"""One director's stream: opened, watched over, and opened again after a pause.
+
+``step`` is called by the manager thread only; frames come in the thread that reads the
+connection. What both touch is guarded by a lock or is replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from cryptography.fernet import InvalidToken
+
+from cluster.control.targets import target_of
+from cluster.lvs.command import Command
+from cluster.lvs.frame import WATCH, split_frame
+from cluster.lvs.rates import Moment
+from cluster.models import Host
+from cluster.remote.frames import Frame
+from cluster.remote.shell import (
+    HostKeyChanged,
+    HostKeyUnknown,
+    RemoteError,
+    StreamEnded,
+    Unreachable,
+)
+from cluster.remote.stream import Stream, open_stream
+from cluster.watch.sample import Sample, Sampler
+
+log = logging.getLogger(__name__)
+
+SHORTEST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+# A host that is not the one that was accepted is only asked for its key, seldom.
+STRANGER_PAUSE = 60.0
+# So long without a frame, and the connection is taken for dead.
+SILENCE = 15.0
+# A stream that held so long was a good one: the next pause is short again.
+PROVEN = 10.0
+
+
+def in_background(work: Callable[[], None]) -> threading.Thread:
+    """Start `work`; a worker that ends does not wait for it, as an executor would."""
+    thread = threading.Thread(target=work, name="watch-open", daemon=True)
+    thread.start()
+    return thread
+
+
+def identity(host: Host) -> tuple[object, ...]:
+    """Return what a stream depends on; when it changes, the stream starts anew."""
+    return (
+        host.name,
+        host.ssh_address,
+        host.ssh_port,
+        host.ssh_user,
+        host.host_key,
+        host.credential_id,
+        host.credential.public_key,
+    )
+
+
+class DirectorStream:
+    """The state of one director in this worker.
+
+    *error* is why there is no stream now, None while there is one or at the start.
+    """
+
+    def __init__(
+        self, host: Host, on_sample: Callable[[DirectorStream, Sample], None]
+    ) -> None:
+        self.host = host
+        self.identity = identity(host)
+        self.command: Command = WATCH
+        self.error: RemoteError | None = None
+        self.last_sample: Sample | None = None
+        self._on_sample = on_sample
+        self._sampler = Sampler()
+        self._lock = threading.Lock()
+        self._stream: Stream | None = None
+        self._over = False
+        self._opening = False
+        self._stopped = False
+        self._failures = 0
+        self._retry_at = 0.0
+        self._opened_at = 0.0
+        self._heard_at = 0.0
+        self._complaint = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self._stream is not None and not self._over
+
+    @property
+    def is_opening(self) -> bool:
+        return self._opening
+
+    def step(self, *, may_open: bool) -> None:
+        """Open the stream if it is time to, and end one that has fallen silent."""
+        now = time.monotonic()
+        if self._opening:
+            return
+        if self._stream is not None and not self._over:
+            if now - self._heard_at < SILENCE:
+                return
+            seconds = int(now - self._heard_at)
+            place = f"{self.host.name} ({self.host.ssh_address})"
+            said = f"{place} has sent nothing for {seconds} s."
+            self._fail(Unreachable(self.host.name, said))
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            in_background(stream.close)
+        elif may_open and now >= self._retry_at:
+            self._opening = True
+            in_background(self._open)
+
+    def stop(self) -> None:
+        """End the stream for good; no sample comes after this returns."""
+        with self._lock:
+            self._stopped = True
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+
+    def _open(self) -> None:
+        self._sampler = Sampler()
+        self._over = False
+        self._opened_at = self._heard_at = time.monotonic()
+        try:
+            stream = open_stream(
+                target_of(self.host), self.command, self._take, self._ended
+            )
+        except RemoteError as error:
+            self._fail(error)
+        except (InvalidToken, ValueError):
+            # No detail: it is about a secret.
+            said = f"The login key of {self.host.name} cannot be read."
+            self._fail(RemoteError(self.host.name, said))
+        else:
+            with self._lock:
+                stopped = self._stopped
+                self._stream = None if stopped else stream
+            if stopped:
+                stream.close()
+        self._opening = False
+
+    def _take(self, frame: Frame) -> None:
+        moment = Moment(frame.sent_at, time.monotonic())
+        try:
+            sections = split_frame(frame.body)
+            sample = self._sampler.take(sections, moment, time.time())
+        except ValueError as error:
+            # Dropped as a whole. If all are like that, the page shows their age.
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                name = self.host.name
+                log.warning("%s sends frames that are dropped: %s", name, error)
+            return
+        self._heard_at = moment.here
+        if moment.here - self._opened_at > PROVEN:
+            self._failures = 0
+        self.error = None
+        if not self._stopped:
+            self.last_sample = sample
+            self._on_sample(self, sample)
+
+    def _ended(self, reason: RemoteError | None) -> None:
+        if reason is None:
+            return
+        self._fail(reason)
+
+    def _fail(self, error: RemoteError) -> None:
+        if isinstance(error, HostKeyChanged | HostKeyUnknown):
+            pause = STRANGER_PAUSE
+        else:
+            pause = min(SHORTEST_PAUSE * 2**self._failures, LONGEST_PAUSE)
+            # Many directors lost at once do not come back at the same moment.
+            pause *= random.uniform(0.5, 1.0)  # noqa: S311 (no secret)
+        self._failures = min(self._failures + 1, 10)
+        self._retry_at = time.monotonic() + pause
+        self.error = error
+        self._over = True
+        if not isinstance(error, StreamEnded):
+            log.info("%s: %s Next try in %.0f s.", self.host.name, error, pause)
+        else:
+            log.warning("%s Next try in %.0f s.", error, pause)

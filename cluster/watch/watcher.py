@@ -1,0 +1,250 @@
+"""The manager: claims directors, keeps their streams, writes down what they say.
+
+Three threads of our own besides those that read connections: ``watch`` decides and
+writes to the database, ``watch-publish`` writes to the live cache. A slow database
+does not hold up the pages, and a lost cache does not lose a lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import redis
+from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.utils import timezone
+
+from cluster.control.trouble import clear_trouble, record_trouble
+from cluster.host_condition import Condition
+from cluster.lvs.command import Command
+from cluster.lvs.frame import WATCH
+from cluster.models import Host, Reading
+from cluster.remote.shell import RemoteError
+from cluster.watch import leases, store
+from cluster.watch.packing import pack
+from cluster.watch.sample import Sample
+from cluster.watch.sparks import Sparks
+from cluster.watch.store import News
+from cluster.watch.stream import DirectorStream, identity, in_background
+
+log = logging.getLogger(__name__)
+
+CYCLE = 2.0
+STEP = 0.25
+OPEN_AT_ONCE = 16
+CLOSE_PATIENCE = 3.0
+SEEN_EVERY = timedelta(seconds=10)
+# A stream proves all of these wrong; what sudo refuses it may not have asked for.
+_DISPROVED = frozenset(
+    condition.value
+    for condition in Condition
+    if condition is not Condition.RIGHTS_MISSING
+)
+
+
+class Watcher:
+    """One per worker process; start it once, stop it once."""
+
+    def __init__(self, command: Command = WATCH) -> None:
+        self.owner = uuid.uuid4()
+        self._command = command
+        self._streams: dict[int, DirectorStream] = {}
+        self._sparks: dict[int, Sparks] = {}
+        self._lock = threading.Lock()
+        self._fresh: dict[int, tuple[DirectorStream, Sample]] = {}
+        self._readings: list[tuple[int, Sample]] = []
+        self._told: dict[int, RemoteError] = {}
+        self._stopping = threading.Event()
+        self._manager = threading.Thread(target=self._manage, name="watch")
+        self._publisher = threading.Thread(target=self._publish, name="watch-publish")
+
+    @property
+    def watched(self) -> set[int]:
+        """The directors that this worker has."""
+        return set(self._streams)
+
+    def start(self) -> None:
+        self._manager.start()
+        self._publisher.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End all streams and give the directors back."""
+        end = time.monotonic() + timeout
+        self._stopping.set()
+        for thread in (self._manager, self._publisher):
+            if thread.is_alive():
+                thread.join(max(end - time.monotonic(), 0.1))
+
+    # -- the manager thread -----------------------------------------------------------
+
+    def _manage(self) -> None:
+        next_cycle = 0.0
+        try:
+            while not self._stopping.wait(STEP):
+                if time.monotonic() >= next_cycle:
+                    next_cycle = time.monotonic() + CYCLE
+                    self._try_cycle()
+                self._step()
+        finally:
+            self._end()
+            if not self._stopping.is_set():
+                # A worker without its manager would only look alive: it ends, and
+                # whoever supervises it starts another.
+                log.critical("The watcher has failed; this worker ends.")
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def _step(self) -> None:
+        opening = sum(stream.is_opening for stream in self._streams.values())
+        for stream in self._streams.values():
+            stream.step(may_open=opening < OPEN_AT_ONCE)
+            opening += stream.is_opening
+
+    def _try_cycle(self) -> None:
+        try:
+            close_old_connections()
+            self._cycle()
+        except (DatabaseError, InterfaceError) as error:
+            # Leases run out meanwhile, and then our updates will find no rows.
+            log.warning("The database did not answer the watcher: %s", error)
+
+    def _cycle(self) -> None:
+        mine = leases.renew(self.owner)
+        fair = leases.fair_share(self.owner)
+        mine |= leases.claim(self.owner, fair - len(mine))
+        surplus = sorted(mine)[fair:]
+        self._settle(mine.difference(surplus))
+        if surplus:
+            leases.release(self.owner, surplus)
+        self._tell_troubles()
+        self._write_readings()
+
+    def _settle(self, mine: set[int]) -> None:
+        """Have exactly the streams of *mine*, each with the login of its row now."""
+        rows = Host.objects.filter(pk__in=mine).select_related("credential", "cluster")
+        hosts = {host.pk: host for host in rows}
+        gone = []
+        for pk, stream in self._streams.items():
+            host = hosts.get(pk)
+            if host is None or identity(host) != stream.identity:
+                gone.append(pk)
+            else:
+                stream.host.trouble, stream.host.seen_at = host.trouble, host.seen_at
+        self._stop_streams([self._streams.pop(pk) for pk in gone])
+        for pk in gone:
+            self._told.pop(pk, None)
+            self._sparks.pop(pk, None)
+        for pk, host in hosts.items():
+            if pk not in self._streams:
+                self._streams[pk] = stream = DirectorStream(host, self._on_sample)
+                stream.command = self._command
+                self._sparks[pk] = self._resumed_sparks(pk)
+
+    def _resumed_sparks(self, pk: int) -> Sparks:
+        sparks = Sparks()
+        try:
+            sparks.resume(store.sparks([pk]).get(pk))
+        except redis.RedisError:
+            log.info("The live cache does not answer; lines start empty.")
+        return sparks
+
+    def _stop_streams(self, streams: list[DirectorStream]) -> None:
+        end = time.monotonic() + CLOSE_PATIENCE
+        for closing in [in_background(stream.stop) for stream in streams]:
+            closing.join(max(end - time.monotonic(), 0.0))
+
+    def _tell_troubles(self) -> None:
+        now = timezone.now()
+        seen = []
+        for pk, stream in self._streams.items():
+            host, error = stream.host, self._trouble(stream)
+            if error is not None:
+                if self._told.get(pk) is not error or host.trouble is None:
+                    record_trouble(host, error)
+                    self._told[pk] = error
+                continue
+            if not stream.is_open or stream.last_sample is None:
+                continue
+            refused = self._told.pop(pk, None) is not None
+            if host.trouble and (refused or host.trouble["kind"] in _DISPROVED):
+                clear_trouble(host)
+            if host.seen_at is None or now - host.seen_at >= SEEN_EVERY:
+                seen.append(pk)
+        if seen:
+            Host.objects.filter(pk__in=seen).update(seen_at=now)
+
+    def _trouble(self, stream: DirectorStream) -> RemoteError | None:
+        if stream.error is not None:
+            return stream.error
+        sample = stream.last_sample
+        if sample is None or not sample.error:
+            return None
+        name = stream.host.name
+        said = f"{name} does not tell its counters; ipvsadm says: {sample.error}"
+        told = self._told.get(stream.host.pk)
+        # The same object while it says the same: it is written once.
+        same = told is not None and str(told) == said
+        return told if same else RemoteError(name, said)
+
+    def _write_readings(self) -> None:
+        with self._lock:
+            readings, self._readings = self._readings, []
+        if not readings:
+            return
+        Reading.objects.bulk_create(
+            Reading(
+                director_id=pk,
+                at=datetime.fromtimestamp(sample.at, UTC),
+                data=pack(sample),
+            )
+            for pk, sample in readings
+            if pk in self._streams
+        )
+
+    def _end(self) -> None:
+        # Streams first: a director that is given back has no watcher any more.
+        self._stop_streams(list(self._streams.values()))
+        try:
+            leases.release(self.owner, self._streams)
+            self._write_readings()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("Leases are left to run out: %s", error)
+        leases.leave(self.owner)
+        self._streams.clear()
+        close_old_connections()
+
+    # -- samples, and the publishing thread -------------------------------------------
+
+    def _on_sample(self, stream: DirectorStream, sample: Sample) -> None:
+        with self._lock:
+            self._fresh[stream.host.pk] = (stream, sample)
+            self._readings.append((stream.host.pk, sample))
+
+    def _publish(self) -> None:
+        lost = False
+        while not self._stopping.wait(STEP):
+            batch = self._batch()
+            if not batch:
+                continue
+            try:
+                store.publish(batch)
+            except redis.RedisError as error:
+                if not lost:
+                    log.warning("The live cache did not answer the watcher: %s", error)
+                lost = True
+            else:
+                lost = False
+
+    def _batch(self) -> list[News]:
+        with self._lock:
+            fresh, self._fresh = self._fresh, {}
+        batch = []
+        for pk, (stream, sample) in fresh.items():
+            sparks = self._sparks.get(pk)
+            points = sparks.add(sample) if sparks else None
+            batch.append(News(pk, stream.host.cluster_id, sample, points))
+        return batch
