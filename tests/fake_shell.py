@@ -113,7 +113,7 @@ class FakeShell:
             raise OutcomeUnknown(
                 self.name,
                 f"{self.name} did not answer in time. It is not known what became of: "
-                f"{command.shown}",
+                f"{command.line}",
             )
         stdout, stderr = output.stdout[:STDOUT_CAP], output.stderr[:STDERR_CAP]
         cut = len(stdout) < len(output.stdout) or len(stderr) < len(output.stderr)

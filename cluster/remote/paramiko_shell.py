@@ -215,5 +215,5 @@ class _Call:
         return OutcomeUnknown(
             self._target.name,
             f"{self._target.place} {words}. It is not known what became of: "
-            f"{self._command.shown}",
+            f"{self._command.line}",
         )

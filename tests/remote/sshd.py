@@ -62,7 +62,9 @@ class Sshd:
         self.log = folder / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [program, "-D", "-e", "-f", config], stderr=log, stdin=subprocess.DEVNULL
+                [program, "-D", "-e", "-f", config],
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         self._wait()
 

@@ -143,4 +143,4 @@ def test_another_thread_may_use_it_later(shell):
     )
     thread.start()
     thread.join()
-    assert texts + [shell.run(Command(("echo", "here"))).text] == ["there\n", "here\n"]
+    assert [*texts, shell.run(Command(("echo", "here"))).text] == ["there\n", "here\n"]
