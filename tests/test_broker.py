@@ -32,9 +32,9 @@ def wait_for(client: redis.Redis, key: str, seconds: float) -> bytes:
 @pytest.mark.slow
 def test_a_task_reaches_a_worker_and_what_it_writes_comes_back(worker, broker):
     key = f"test:{uuid.uuid4()}"
-    with redis.Redis.from_url(broker) as client:
+    with redis.Redis.from_url(broker, socket_timeout=None) as client:
         answer.delay(key, "hello")
-        assert wait_for(client, key, 20) == b"hello"
+        assert wait_for(client, key, 40) == b"hello"
 
 
 @pytest.mark.slow
@@ -45,8 +45,8 @@ def test_a_task_waits_in_the_broker_for_its_first_worker(
     answer.delay(key, "patient")
     time.sleep(0.2)
     request.getfixturevalue("worker")
-    with redis.Redis.from_url(broker) as client:
-        assert wait_for(client, key, 20) == b"patient"
+    with redis.Redis.from_url(broker, socket_timeout=None) as client:
+        assert wait_for(client, key, 40) == b"patient"
 
 
 def test_nothing_but_json_is_accepted_and_a_task_is_kept_until_it_ended():
