@@ -211,3 +211,10 @@ class Step(models.Model):
     @property
     def trouble_sentence(self) -> Sentence | None:
         return words.from_json(self.trouble) if self.trouble else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the command took, None while it has not been answered."""
+        if self.sent_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.sent_at).total_seconds()
