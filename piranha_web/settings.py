@@ -218,7 +218,7 @@ LOGGING: dict[str, Any] = {
         "gunicorn.error": {"handlers": [], "propagate": True, "level": "WARNING"},
         "uvicorn": {"handlers": [], "propagate": True, "level": "WARNING"},
         # One line per connection and task is noise at INFO.
-        "paramiko": {"level": "WARNING"},
+        "paramiko": {"level": "CRITICAL"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

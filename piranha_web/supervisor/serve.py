@@ -167,7 +167,7 @@ def _once_up(address: str, port: int, announce: Callable[[str], None]) -> bool:
     client = http.client.HTTPConnection(host, port, timeout=0.5)
     try:
         with closing(client):
-            client.request("GET", "/")
+            client.request("GET", "/health")
             client.getresponse()
     except (OSError, http.client.HTTPException):
         return False
