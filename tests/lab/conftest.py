@@ -2,6 +2,7 @@
 
 PIRANHA_TEST_LAB=skip leaves those tests out, and says so. PIRANHA_TEST_LAB=keep
 leaves the lab running after the tests, so that the next run need not boot it.
+PIRANHA_TEST_LAB_NAME and PIRANHA_TEST_LAB_PORTS give a second run a lab of its own.
 """
 
 import os
@@ -30,7 +31,8 @@ def pytest_collection_modifyitems(
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Give the five hosts, booted when they do not run yet."""
-    lab = Lab("test", 2400)
+    name = os.environ.get("PIRANHA_TEST_LAB_NAME", "test")
+    lab = Lab(name, int(os.environ.get("PIRANHA_TEST_LAB_PORTS", "2400")))
     ran = lab.up
     lab.start()
     yield lab

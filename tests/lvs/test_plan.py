@@ -75,10 +75,12 @@ def test_a_first_service_is_prepared_behind_before_it_is_opened_in_front():
         "web2: ip addr add 10.0.1.31/32 dev lo label lo:1",
         "web1: ip route add 10.0.1.31/32 dev lo",
         "web2: ip route add 10.0.1.31/32 dev lo",
-        "lb01: ipvsadm -R <<\n"
-        "-A -t 10.0.1.31:80 -s rr\n"
-        "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1\n"
-        "-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1",
+        (
+            "lb01: ipvsadm -R <<\n"
+            "-A -t 10.0.1.31:80 -s rr\n"
+            "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1\n"
+            "-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1"
+        ),
         "lb01: ip addr add 10.0.1.31/24 dev eth0 label eth0:1",
         "lb01: arping -U -c 2 -I eth0 10.0.1.31",
     ]

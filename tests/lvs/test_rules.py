@@ -10,9 +10,11 @@ from tests.build import at, server, service, table
 
 SIMPLE_CASES = {
     "the walk-through of the notes": (
-        "-A -t 10.0.1.31:80 -s rr\n"
-        "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1\n"
-        "-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1\n",
+        (
+            "-A -t 10.0.1.31:80 -s rr\n"
+            "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1\n"
+            "-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1\n"
+        ),
         table(service()),
     ),
     "persistence with a netmask": (
@@ -39,8 +41,10 @@ SIMPLE_CASES = {
         ),
     ),
     "IPv6 and a persistence engine": (
-        "-A -u [2001:db8::1]:5060 -s rr -p 60 -M 64 --pe sip\n"
-        "-a -u [2001:db8::1]:5060 -r [2001:db8::6]:5060 -m -w 3\n",
+        (
+            "-A -u [2001:db8::1]:5060 -s rr -p 60 -M 64 --pe sip\n"
+            "-a -u [2001:db8::1]:5060 -r [2001:db8::6]:5060 -m -w 3\n"
+        ),
         table(
             VirtualService(
                 at("2001:db8::1", 5060, Protocol.UDP),
@@ -60,9 +64,11 @@ SIMPLE_CASES = {
         ),
     ),
     "SCTP, thresholds, a tunnel with a port": (
-        "-A --sctp-service 10.0.1.31:99 -s nq\n"
-        "-a --sctp-service 10.0.1.31:99 -r 10.0.1.6:99 -i -w 0 -x 100 -y 50"
-        " --tun-type gue --tun-port 6080 --tun-csum\n",
+        (
+            "-A --sctp-service 10.0.1.31:99 -s nq\n"
+            "-a --sctp-service 10.0.1.31:99 -r 10.0.1.6:99 -i -w 0 -x 100 -y 50"
+            " --tun-type gue --tun-port 6080 --tun-csum\n"
+        ),
         table(
             VirtualService(
                 at(port=99, protocol=Protocol.SCTP),

@@ -1,0 +1,90 @@
+"""The lab's cluster as rows of the database, driven as the tasks drive it."""
+
+from pathlib import Path
+
+from cluster.control import running
+from cluster.control.targets import shell_for
+from cluster.models import (
+    Cluster,
+    Credential,
+    Host,
+    RealServer,
+    Run,
+    User,
+    Vip,
+    VirtualService,
+)
+from tests.lab.running import Lab
+
+# Everything that a run may touch, as root sees it: the proof that a host is as before.
+EVERYTHING = (
+    "ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
+    " sysctl -a 2>/dev/null | grep -E 'arp_(ignore|announce)|ip_forward';"
+    " command -v ipvsadm >/dev/null && ipvsadm -Sn"
+)
+
+
+class Site:
+    """Cluster "lab" with the hosts of a running lab, and what a person does with it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.connect = shell_for
+        self.operator = User.objects.create(username="li.wei", role="operator")
+        self.cluster = Cluster.objects.create(name="lab", slug="lab")
+        key = Credential(name="lab", public_key="made by the lab")
+        key.seal(Path(lab.facts["private_key_file"]).read_text())
+        key.save()
+        for row in lab.facts["hosts"]:
+            self.cluster.hosts.create(**row, ssh_user=lab.facts["user"], credential=key)
+        self.cluster.director = self.host("lb01")
+        self.cluster.save()
+
+    def host(self, name: str) -> Host:
+        return self.cluster.hosts.get(name=name)
+
+    def want(
+        self, vip: str = "10.0.1.31", scheduler: str = "rr", port: int = 80
+    ) -> VirtualService:
+        service = VirtualService.objects.create(
+            cluster=self.cluster, address=vip, port=port, scheduler=scheduler
+        )
+        Vip.number_for(self.cluster, vip)
+        for name in ("web1", "web2"):
+            host = self.host(name)
+            RealServer.objects.create(
+                service=service, host=host, address=host.address, port=port
+            )
+        return service
+
+    def plan(self) -> Run:
+        run = Run.objects.create(
+            cluster=self.cluster,
+            wish=self.cluster.wish().as_json(),
+            requested_by=self.operator,
+        )
+        return self.attend(run)
+
+    def apply(self) -> Run:
+        run = self.plan()
+        return self.carry_out(run) if run.state == Run.State.PLANNED else run
+
+    def carry_out(self, run: Run) -> Run:
+        confirmed = {"state": Run.State.QUEUED, "confirmed_by": self.operator}
+        Run.objects.filter(pk=run.pk).update(**confirmed)
+        return self.attend(run)
+
+    def attend(self, run: Run) -> Run:
+        running.attend(run.pk, self.connect)
+        run.refresh_from_db()
+        return run
+
+    def everything(self) -> dict[str, str]:
+        return {
+            name: self.lab.ssh(name, EVERYTHING) for name in ("lb01", "web1", "web2")
+        }
+
+    def ask(self, url: str, times: int) -> list[str]:
+        """Let the client host ask *times* times; return who answered."""
+        loop = f"for i in $(seq {times}); do curl -sm 5 {url}; done"
+        return self.lab.ssh("client", loop).split()
