@@ -41,6 +41,8 @@ class OddServer:
 
             def begin_auth(self, user):
                 odd.logins.append(user)
+                if odd._refuse == "login":
+                    self.connection.abort()
                 self.connection.set_authorized_keys(accepted)
                 return True
 

@@ -158,6 +158,11 @@ def test_a_second_factor_is_not_ours_to_give(tmp_path):
         server.stop()
 
 
+def test_a_connection_lost_at_the_login_is_no_refusal(odd_server):
+    with pytest.raises(Unreachable, match=r"lb01 .* the connection"):
+        open_shell(odd_server(refuse="login").target())
+
+
 @pytest.mark.parametrize(
     "text", ["", "canary", "-----BEGIN OPENSSH PRIVATE KEY-----\n"]
 )
@@ -311,16 +316,32 @@ def test_a_host_that_falls_silent_leaves_the_outcome_unknown(sshd, valve):
 def test_a_host_that_takes_no_more_input_keeps_no_one_waiting(sshd, valve):
     """The send buffer of the kernel is full then: paramiko alone would try for ever."""
     with open_shell(sshd.target(port=valve.port)) as shell:
-        shell._connection.wire._sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
-        )
-        threading.Timer(0.3, valve.shut).start()
-        script = "sleep 0.6; cat >/dev/null"
-        command = Command(("sh", "-c", script), b"x" * 64_000_000, deadline=1.2)
+        wire = shell._connection.wire
+        wire._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        valve.left = 50_000
         started = time.monotonic()
         with pytest.raises(OutcomeUnknown):
-            shell.run(command)
-        within(1.7, started)
+            shell.run(Command(("cat",), b"x" * 64_000_000, deadline=0.7))
+        within(1.2, started)
+        assert wire._closed  # half a packet is out: nothing can follow it
+
+
+def test_a_connection_lost_before_the_request_sent_nothing(sshd, monkeypatch):
+    with open_shell(sshd.target()) as shell:
+        connection = shell._connection
+        open_session = connection.open_session
+
+        def open_and_lose(timeout):
+            channel = open_session(timeout=timeout)
+            sshd.kill_sessions()
+            connection.join(5)
+            return channel
+
+        monkeypatch.setattr(connection, "open_session", open_and_lose)
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match="closed the connection"):
+            shell.run(ECHO)
+        within(2, started)
 
 
 def test_close_from_another_thread_ends_a_command(sshd):

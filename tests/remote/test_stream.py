@@ -194,6 +194,12 @@ def test_the_reason_says_how_the_program_ended(watch, script, words):
     assert re.search(words, str(reason))
 
 
+def test_an_end_during_the_opening_is_told(watch):
+    """Nobody reads the input, so the opening lasts until the program has ended."""
+    watching = watch(Command(("sh", "-c", "sleep 0.2; exit 3"), b"x" * 5_000_000))
+    assert "with the status 3" in str(watching.end())
+
+
 def test_a_host_that_vanishes_ends_the_stream(sshd, watch):
     watching = watch(loop())
     watching.frame()

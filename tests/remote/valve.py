@@ -11,8 +11,11 @@ class Valve:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._wake, self._woken = socket.socketpair()
+        self._callers: set[socket.socket] = set()
         self._pairs: dict[socket.socket, socket.socket] = {}
         self._silent = False
+        # How many more bytes pass from the side that connected; then it is shut.
+        self.left: float = float("inf")
         self._stopped = False
         self._thread = threading.Thread(target=self._relay, daemon=True)
         self._thread.start()
@@ -42,6 +45,7 @@ class Valve:
             here, _ = sock.accept()
             there = socket.create_connection(("127.0.0.1", self._to))
             self._pairs |= {here: there, there: here}
+            self._callers.add(here)
         elif not self._silent and sock in self._pairs:
             self._forward(sock)
 
@@ -51,9 +55,15 @@ class Valve:
             data = sock.recv(65536)
             if data:
                 other.sendall(data)
+                self._count(sock, data)
                 return
         except OSError:
             pass
         for end in (sock, other):
             del self._pairs[end]
             end.close()
+
+    def _count(self, sock: socket.socket, data: bytes) -> None:
+        if sock in self._callers:
+            self.left -= len(data)
+            self._silent = self._silent or self.left <= 0
