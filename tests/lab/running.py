@@ -80,3 +80,18 @@ class Lab:
 
     def power(self, host: str, switch: str) -> None:
         self.must("power", host, switch)
+
+    def boot_id(self, host: str) -> str:
+        return self.ssh(host, "cat /proc/sys/kernel/random/boot_id").strip()
+
+
+def listening() -> list[tuple[str, int]]:
+    """List address (hexadecimal) and port of each TCP listener of this machine."""
+    rows = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            place, state = line.split()[1], line.split()[3]
+            if state == "0A":
+                address, _, port = place.partition(":")
+                rows.append((address, int(port, 16)))
+    return rows

@@ -1,19 +1,22 @@
-"""The lab itself: hosts, power, names of things left behind, and real LVS traffic."""
+"""The hosts of the lab: identity, rights, power, and real LVS traffic."""
 
-import os
 import re
+import socket
+import struct
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lab.running import REPOSITORY, Lab
+from tests.lab.running import REPOSITORY, Lab, listening
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 VIP = "10.0.1.31"
 
 
-def as_dashboard(lab: Lab, host: str, command: str) -> subprocess.CompletedProcess[str]:
+def login_words(lab: Lab, host: str, command: str) -> list[str]:
     """Log in as the dashboard would, with nothing but what hosts.json says."""
     row = lab.hosts[host]
     known = lab.state / f"known-{host}"
@@ -29,19 +32,18 @@ def as_dashboard(lab: Lab, host: str, command: str) -> subprocess.CompletedProce
     words = ["ssh", "-F", "none", "-i", lab.facts["private_key_file"]]
     words += ["-p", str(row["ssh_port"])]
     words += [word for pair in options.items() for word in ("-o", "=".join(pair))]
-    words += [f"{lab.facts['user']}@{row['ssh_address']}", command]
+    return [*words, f"{lab.facts['user']}@{row['ssh_address']}", command]
+
+
+def as_dashboard(lab: Lab, host: str, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words,
+        login_words(lab, host, command),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=30,
         check=False,
     )
-
-
-def boot_id(lab: Lab, host: str) -> str:
-    return lab.ssh(host, "cat /proc/sys/kernel/random/boot_id").strip()
 
 
 def test_hosts_and_addresses_are_those_of_the_notes(lab: Lab) -> None:
@@ -61,7 +63,7 @@ def test_hosts_and_addresses_are_those_of_the_notes(lab: Lab) -> None:
 
 def test_each_host_has_its_own_kernel_and_host_key(lab: Lab) -> None:
     machine = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    ids = [boot_id(lab, host) for host in lab.hosts]
+    ids = [lab.boot_id(host) for host in lab.hosts]
     assert len({machine, *ids}) == 6
     assert len({row["host_key"] for row in lab.hosts.values()}) == 5
 
@@ -134,19 +136,8 @@ def test_nothing_listens_beyond_loopback(lab: Lab) -> None:
     assert {address for address, port in found if port in ports} == {"0100007F"}
 
 
-def listening() -> list[tuple[str, int]]:
-    rows = []
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-            place, state = line.split()[1], line.split()[3]
-            if state == "0A":
-                address, _, port = place.partition(":")
-                rows.append((address, int(port, 16)))
-    return rows
-
-
 def test_a_power_cut_keeps_disk_and_host_key(lab: Lab) -> None:
-    before, key = boot_id(lab, "web2"), lab.hosts["web2"]["host_key"]
+    before, key = lab.boot_id("web2"), lab.hosts["web2"]["host_key"]
     lab.ssh("web2", "echo kept >/root/disk && sync; echo lost >/run/memory")
     lab.power("web2", "off")
     refused = lab.run("ssh", "web2", "true")
@@ -155,17 +146,50 @@ def test_a_power_cut_keeps_disk_and_host_key(lab: Lab) -> None:
     away = as_dashboard(lab, "web2", "true")
     assert away.returncode == 255
     lab.power("web2", "on")
-    assert boot_id(lab, "web2") != before
+    assert lab.boot_id("web2") != before
     assert lab.ssh("web2", "cat /root/disk; ls /run/memory || true") == "kept\n"
     assert lab.hosts["web2"]["host_key"] == key
     assert as_dashboard(lab, "web2", "true").returncode == 0
     lab.ssh("web2", "rm /root/disk")
 
 
+def test_a_connection_to_a_host_that_loses_power_ends_soon(lab: Lab) -> None:
+    """And a new one is refused at once, rather than left waiting."""
+    words = login_words(lab, "web2", "echo here; sleep 120")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as login:
+        assert login.stdout
+        assert login.stdout.readline() == "here\n"
+        lab.power("web2", "off")
+        began = time.monotonic()
+        assert login.wait(timeout=40) == 255
+        assert time.monotonic() - began < 30
+        began = time.monotonic()
+        assert as_dashboard(lab, "web2", "true").returncode == 255
+        assert time.monotonic() - began < 8
+    lab.power("web2", "on")
+
+
+def test_the_gate_has_nothing_to_complain_about(lab: Lab) -> None:
+    for _ in range(5):  # more at once, and sshd itself turns some away (MaxStartups)
+        address = ("127.0.0.1", lab.hosts["web1"]["ssh_port"])
+        with socket.create_connection(address) as visitor:
+            linger = struct.pack("ii", 1, 0)
+            visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    eventually(lambda: as_dashboard(lab, "web1", "true").returncode == 0)
+    assert (lab.state / "gate.log").read_text() == ""
+
+
+def test_much_goes_through_the_gate_unchanged(lab: Lab) -> None:
+    made = "head -c 20000000 /dev/zero | tr '\\0' x"
+    answer = as_dashboard(lab, "web1", made)
+    assert (answer.returncode, len(answer.stdout)) == (0, 20_000_000)
+    assert set(answer.stdout) == {"x"}
+
+
 def test_up_leaves_running_hosts_alone(lab: Lab) -> None:
-    before = [boot_id(lab, host) for host in lab.hosts]
+    before = [lab.boot_id(host) for host in lab.hosts]
     lab.start()
-    assert [boot_id(lab, host) for host in lab.hosts] == before
+    assert [lab.boot_id(host) for host in lab.hosts] == before
 
 
 ON_WEB = (
@@ -186,119 +210,58 @@ ON_DIRECTOR = (
 OFF_DIRECTOR = f"ipvsadm -D -t {VIP}:80; ip addr del {VIP}/24 dev eth0 label eth0:1"
 
 
-def test_direct_routing_by_hand_as_in_the_notes(lab: Lab) -> None:
+@pytest.fixture
+def direct_routing(lab: Lab) -> Iterator[None]:
+    """Build the walk-through of the notes by hand, and take it down again."""
     free = lab.run("ssh", "client", f"arping -D -c 2 -w 3 -I eth0 {VIP}")
     assert free.returncode == 0, "somebody answers for the VIP already"
     try:
         for web in ("web1", "web2"):
             lab.ssh(web, ON_WEB)
         lab.ssh("lb01", ON_DIRECTOR)
-        asked = f"for i in 1 2 3 4; do curl -s --max-time 5 http://{VIP}/; done"
-        answers = lab.ssh("client", asked).split()
-        assert answers in (["web1", "web2"] * 2, ["web2", "web1"] * 2)
-        seen = lab.ssh("web1", "tail -n 1 /var/log/nginx/access.log")
-        assert seen.startswith("10.0.1.100 ")
-        stats = lab.ssh("lb01", "ipvsadm -Ln --stats --exact")
-        assert re.search(rf"^TCP +{VIP}:80 +4 ", stats, re.MULTILINE)
+        yield
     finally:
         lab.run("ssh", "lb01", OFF_DIRECTOR)
         for web in ("web1", "web2"):
             lab.run("ssh", web, OFF_WEB)
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Lab:
-    """Another instance beside the running one, with one host, not started."""
-    return Lab("small", 2600, only="web1", data=tmp_path)
+def connections(lab: Lab) -> int:
+    stats = lab.ssh("lb01", "ipvsadm -Ln --stats --exact")
+    found = re.search(rf"^TCP +{VIP}:80 +(\d+) ", stats, re.MULTILINE)
+    assert found, stats
+    return int(found[1])
 
 
-def own_processes(namespace: Path) -> list[int]:
-    """Processes that are in this network namespace now."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "ns" / "net").readlink() == namespace:
-                found.append(int(process.name))
-        except (FileNotFoundError, PermissionError, ProcessLookupError):
-            continue
-    return found
+@pytest.mark.usefixtures("direct_routing")
+def test_direct_routing_by_hand_as_in_the_notes(lab: Lab) -> None:
+    asked = f"for i in 1 2 3 4; do curl -s --max-time 5 http://{VIP}/; done"
+    answers = lab.ssh("client", asked).split()
+    assert answers in (["web1", "web2"] * 2, ["web2", "web1"] * 2)
+    seen = lab.ssh("web1", "tail -n 1 /var/log/nginx/access.log")
+    assert seen.startswith("10.0.1.100 ")
+    assert connections(lab) == 4
 
 
-def links() -> str:
-    return subprocess.run(
-        ["ip", "-o", "link"], capture_output=True, text=True, check=True
-    ).stdout
-
-
-def test_stop_leaves_nothing_behind(lab: Lab, small: Lab) -> None:
-    links_before, ports_before = links(), set(listening())
-    small.start()
+@pytest.mark.usefixtures("direct_routing")
+def test_traffic_follows_the_virtual_services(lab: Lab) -> None:
+    targets = "cat /run/lab-traffic/targets 2>/dev/null || echo none"
+    lab.must("traffic", "on")
     try:
-        key = small.hosts["web1"]["host_key"]
-        gate = re.search(r'"pid": (\d+)', (small.state / "gate.json").read_text())
-        assert gate
-        namespace = Path(f"/proc/{gate[1]}/ns/net").readlink()
-        assert namespace != Path("/proc/self/ns/net").readlink()
-        assert len(own_processes(namespace)) >= 2
-        assert links() == links_before, "the machine's own network was touched"
-        small.must("reset")
-        assert small.hosts["web1"]["host_key"] != key
+        eventually(lambda: connections(lab) >= 20)
+        assert lab.ssh("client", targets) == f"http://{VIP}:80/\n"
+        lab.ssh("lb01", f"ipvsadm -D -t {VIP}:80")
+        eventually(lambda: lab.ssh("client", targets).strip() == "")
     finally:
-        small.stop()
-    assert own_processes(namespace) == []
-    assert links() == links_before
-    assert set(listening()) == ports_before
-    assert not small.up
-    assert not list(small.state.glob("**/process.json"))
-    assert lab.ssh("web1", "hostname") == "web1\n"
+        lab.must("traffic", "off")
+    eventually(lambda: lab.ssh("client", targets) == "none\n")
 
 
-def test_a_gate_that_died_comes_back_to_the_same_hosts(small: Lab) -> None:
-    small.start()
-    try:
-        before = boot_id(small, "web1")
-        gate = re.search(r'"pid": (\d+)', (small.state / "gate.json").read_text())
-        assert gate
-        os.kill(int(gate[1]), 9)
-        small.start()
-        assert boot_id(small, "web1") == before
-    finally:
-        small.stop()
-
-
-def test_a_taken_port_is_named_and_nothing_is_started(lab: Lab, small: Lab) -> None:
-    taken = str(lab.ports)
-    done = small.run("up", PIRANHA_LAB_PORTS=taken)
-    assert done.returncode == 1
-    assert "Port 2406 for web1 cannot be used" in done.stderr
-    assert not list(small.state.glob("**/process.json"))
-    assert not (small.state / "gate.json").exists()
-
-
-def test_without_a_tun_device_it_says_so_and_makes_nothing(small: Lab) -> None:
-    hide = "mount -t tmpfs none /dev/net && exec lab/up"
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", hide],
-        cwd=REPOSITORY,
-        env=os.environ | {"PIRANHA_DATA": str(small.data)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 3
-    assert done.stderr.count("\n") == 1
-    assert "/dev/net/tun" in done.stderr
-    assert not list(small.data.iterdir())
-
-
-def test_without_the_package_and_without_apt_it_says_so(small: Lab) -> None:
-    empty = small.data / "bin"
-    empty.mkdir()
-    done = small.run("up", PATH=str(empty))
-    assert done.returncode == 3
-    assert done.stderr.count("\n") == 1
-    assert "user-mode-linux" in done.stderr
-    assert list(small.data.iterdir()) == [empty]
+def eventually(true: Callable[[], bool], within: float = 60) -> None:
+    deadline = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < deadline, "did not become true in time"
+        time.sleep(1)
 
 
 def test_an_unknown_host_is_refused_with_the_names_there_are(lab: Lab) -> None:
