@@ -1,10 +1,20 @@
 """The application's URLs. Without a log-in: setup, login, health, set_language."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.i18n import set_language
 
-from cluster.views import account
+from cluster.views import (
+    account,
+    addresses,
+    audit,
+    history,
+    host_setup,
+    hosts,
+    runs,
+    service_form,
+    services,
+)
 
 app_name = "cluster"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,4 +24,67 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", account.logout, name="logout"),
     path("password/", account.password, name="password"),
     path("language/", login_not_required(set_language), name="set_language"),
+    # Virtual services: the wish
+    path("clusters/<slug:slug>/services/", services.services, name="services"),
+    path(
+        "clusters/<slug:slug>/services/new/",
+        service_form.service_new,
+        name="service_new",
+    ),
+    path(
+        "clusters/<slug:slug>/services/<int:pk>/", service_form.service, name="service"
+    ),
+    path(
+        "clusters/<slug:slug>/services/<int:pk>/delete/",
+        services.delete,
+        name="service_delete",
+    ),
+    path(
+        "clusters/<slug:slug>/services/rows/",
+        service_form.service_row,
+        name="service_row",
+    ),
+    path(
+        "clusters/<slug:slug>/services/check/",
+        service_form.service_check,
+        name="service_check",
+    ),
+    path("clusters/<slug:slug>/addresses/", addresses.ask, name="address_check"),
+    path(
+        "clusters/<slug:slug>/addresses/<uuid:pk>/",
+        addresses.answer,
+        name="address_answer",
+    ),
+    path("clusters/<slug:slug>/discard/", services.discard, name="discard"),
+    # Runs: review, apply, history
+    path("clusters/<slug:slug>/review/", runs.review, name="review"),
+    path("runs/<int:pk>/", runs.run, name="run"),
+    path("runs/<int:pk>/now/", runs.run_fragment, name="run_fragment"),
+    path("runs/<int:pk>/confirm/", runs.run_confirm, name="run_confirm"),
+    path("runs/<int:pk>/cancel/", runs.run_cancel, name="run_cancel"),
+    path("runs/<int:pk>/log.txt", runs.run_output, name="run_output"),
+    path("clusters/<slug:slug>/history/", history.history, name="history"),
+    path(
+        "clusters/<slug:slug>/history/<int:number>/load/",
+        history.load,
+        name="revision_load",
+    ),
+    # Hosts: the list, one host, the wizard
+    path("hosts/", hosts.hosts, name="hosts"),
+    path("hosts/new/", host_setup.host_new, name="host_new"),
+    path("hosts/<int:pk>/", hosts.host, name="host"),
+    path("hosts/<int:pk>/access/", host_setup.host_access, name="host_access"),
+    path("hosts/<int:pk>/sudoers/", host_setup.host_sudoers, name="host_sudoers"),
+    path("hosts/<int:pk>/key/", host_setup.host_key, name="host_key"),
+    path("hosts/<int:pk>/key/ask/", host_setup.host_key_fetch, name="host_key_fetch"),
+    path("hosts/<int:pk>/rights/", host_setup.host_rights, name="host_rights"),
+    path("hosts/<int:pk>/look/", hosts.look, name="host_look"),
+    path("hosts/<int:pk>/edit/", hosts.edit, name="host_edit"),
+    path("hosts/<int:pk>/remove/", hosts.remove, name="host_remove"),
+    # Audit
+    path("audit/", audit.audit, name="audit"),
+    path("audit/verify/", audit.audit_verify, name="audit_verify"),
+    re_path(
+        r"^audit/export\.(?P<form>csv|jsonl)$", audit.audit_export, name="audit_export"
+    ),
 ]

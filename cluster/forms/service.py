@@ -1,0 +1,306 @@
+"""A virtual service with its rows of real servers, checked and saved as one thing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from cluster.draft import names
+from cluster.forms.base import Form
+from cluster.forms.words import AddressField, NumberField, spoken
+from cluster.lvs import edits, terms, validate
+from cluster.lvs.director import own_addresses
+from cluster.lvs.table import VirtualService as ServiceValue
+from cluster.lvs.terms import Scheduler
+from cluster.lvs.validate import Draft, Server, Surroundings
+from cluster.lvs.words import Sentence, say
+from cluster.models import Cluster, Host, RealServer, Vip, VirtualService
+
+MOST_SERVERS = 100
+
+
+def _schedulers() -> list[tuple[str, str | Promise]]:
+    return [(s.value, f"{s.value} — {_(s.label)}") for s in Scheduler]
+
+
+class ServiceForm(Form):
+    protocol = forms.ChoiceField(
+        label=_("Protocol"), choices=VirtualService.Protocol.choices
+    )
+    address = AddressField(
+        label=_("VIP"),
+        help_text=_("An address of the director's LAN that nobody uses."),
+        widget=forms.TextInput(
+            attrs={
+                "placeholder": "10.0.1.31",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "inputmode": "decimal",
+            }
+        ),
+    )
+    port = NumberField(*validate.PORTS, label=_("Port"), initial="80")
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=64,
+        help_text=_("For people only, such as “shop”. No host sees it."),
+    )
+    scheduler = forms.ChoiceField(
+        label=_("Scheduler"),
+        choices=_schedulers,
+        initial=terms.DEFAULT_SCHEDULER.value,
+    )
+    persistent = forms.BooleanField(
+        label=_("Persistent: a client stays with its real server"), required=False
+    )
+    persistence = NumberField(
+        *validate.PERSISTENCE,
+        label=_("Persistence timeout"),
+        initial="300",
+        required=False,
+        help_text=_("Seconds after the last connection of the client; 300 is usual."),
+    )
+    enabled = forms.BooleanField(
+        label=_("Enabled: part of the director's table"), initial=True, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if data.get("persistent") and data.get("persistence", 1) is None:
+            self.add_error("persistence", _("Write the seconds, or switch it off."))
+        return data
+
+
+class ServerForm(Form):
+    """One row. An empty port is the VIP's port."""
+
+    host = forms.ChoiceField(
+        label=_("Real server"),
+        error_messages={
+            "required": _("Choose a real server, or remove the row."),
+            "invalid_choice": _("Choose one of the real servers of this cluster."),
+        },
+    )
+    port = NumberField(*validate.PORTS, label=_("Port"), required=False)
+    weight = NumberField(*validate.WEIGHTS, label=_("Weight"), initial="1")
+
+    def __init__(self, *args: Any, hosts: dict[str, Host], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hosts = hosts
+        choices = [(pk, f"{h.name} · {h.address}") for pk, h in hosts.items()]
+        chooser = self.fields["host"]
+        assert isinstance(chooser, forms.ChoiceField)  # noqa: S101 - for mypy
+        chooser.choices = [("", _("Choose …")), *choices]
+        self.fields["port"].widget.attrs["placeholder"] = _("the VIP's")
+
+    @property
+    def chosen(self) -> Host | None:
+        return self.hosts.get(self.cleaned_data.get("host", ""))
+
+
+ServerRows = forms.formset_factory(
+    ServerForm,
+    extra=0,
+    max_num=MOST_SERVERS,
+    absolute_max=MOST_SERVERS + 1,
+    validate_max=True,
+)
+
+
+class ServiceEntry:
+    """What a person has typed: the form of the service and its rows.
+
+    *service* is the row that is edited, None for a new one.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        service: VirtualService | None = None,
+        data: QueryDict | None = None,
+    ) -> None:
+        self.cluster, self.service = cluster, service
+        self.hosts = {str(h.pk): h for h in cluster.hosts.real_servers()}
+        initial = _initial(service) if service else None
+        self.form = ServiceForm(data, initial=initial)
+        empty: list[dict[str, Any]] = [{} for _host in self.hosts]
+        rows = _initial_rows(service) if service else empty[:2]
+        self.servers = ServerRows(
+            data,
+            initial=None if data is not None else rows,
+            prefix="servers",
+            form_kwargs={"hosts": self.hosts},
+        )
+
+    # -- validation --
+
+    def is_valid(self) -> bool:
+        """Check every word and the whole; errors stand at their fields."""
+        own = [self.form.is_valid(), self.servers.is_valid()]
+        draft = self._draft()
+        for found in validate.check(draft, surroundings(self.cluster, self.service)):
+            form: Form = self.form
+            if found.row is not None:
+                form = self.servers.forms[found.row]
+            form.add_error(found.field, spoken(found.sentence))
+            own.append(False)
+        return all(own)
+
+    @property
+    def vip(self) -> IPv4Address | None:
+        return self.form.cleaned_data.get("address")
+
+    @property
+    def filled_rows(self) -> list[ServerForm]:
+        """The rows that somebody has written into."""
+        return [form for form in self.servers.forms if form.has_changed()]
+
+    @property
+    def error_count(self) -> int:
+        forms_of_all = [self.form, *self.servers.forms]
+        rows = sum(len(form.errors) for form in forms_of_all)
+        return rows + len(self.servers.non_form_errors())
+
+    def refuse_address(self, sentence: Sentence) -> None:
+        self.form.add_error("address", spoken(sentence))
+
+    def forget_empty(self) -> None:
+        """Drop errors of fields that are still empty: the person is not there yet."""
+        for form in [self.form, *self.servers.forms]:
+            for field in list(form.errors):
+                typed = field in form.fields and form[field].value()
+                if not typed:
+                    del form.errors[field]
+
+    def _draft(self) -> Draft:
+        data = getattr(self.form, "cleaned_data", {})
+        port = data.get("port")
+        rows: list[Server] = []
+        for row, form in enumerate(self.servers.forms):
+            chosen = form.chosen if hasattr(form, "cleaned_data") else None
+            if chosen is None or not form.has_changed():
+                continue
+            address = IPv4Address(chosen.address)
+            typed = None if "port" in form.errors else form.cleaned_data["port"]
+            rows.append(Server(row, chosen.name, address, typed or port))
+        protocol = terms.Protocol(data.get("protocol") or "tcp")
+        return Draft(data.get("address"), port, protocol, tuple(rows))
+
+    # -- saving --
+
+    @transaction.atomic
+    def save(self) -> tuple[VirtualService, list[Sentence]]:
+        """Write the rows; return the service and what was changed, in words."""
+        before = self.service.as_value() if self.service else None
+        row = self.service or VirtualService(cluster=self.cluster)
+        told = self._told(row) if self.service else []
+        data = self.form.cleaned_data
+        row.protocol, row.address = data["protocol"], str(data["address"])
+        row.port, row.name = data["port"], data["name"]
+        row.scheduler, row.enabled = data["scheduler"], data["enabled"]
+        row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
+        row.save()
+        Vip.number_for(self.cluster, row.address)
+        self._save_servers(row)
+        # Read again: the servers of the row may have been fetched before.
+        after = VirtualService.objects.get(pk=row.pk).as_value()
+        return row, [*self._said(before, after), *told]
+
+    def _save_servers(self, row: VirtualService) -> None:
+        kept = []
+        for form in self.filled_rows:
+            host = form.chosen
+            assert host is not None  # noqa: S101 - the form is valid
+            server, _made = RealServer.objects.update_or_create(
+                service=row,
+                address=host.address,
+                port=row.port,
+                defaults={
+                    "host": host,
+                    "weight": form.cleaned_data["weight"],
+                    "method": terms.ForwardingMethod.DR.value,
+                    "enabled": True,
+                },
+            )
+            kept.append(server.pk)
+        row.servers.exclude(pk__in=kept).delete()
+
+    def _told(self, row: VirtualService) -> list[Sentence]:
+        """What is different beside the value that the core compares."""
+        told, data = [], self.form.cleaned_data
+        if row.name != data["name"]:
+            told.append(
+                say("name “{before}” → “{after}”", before=row.name, after=data["name"])
+            )
+        if row.enabled != data["enabled"]:
+            told.append(say("switched on") if data["enabled"] else say("switched off"))
+        return told
+
+    def _said(self, before: ServiceValue | None, after: ServiceValue) -> list[Sentence]:
+        known, told = names(self.cluster), []
+        if before and before.at != after.at:
+            told.append(say("moved to {at}", at=after.at))
+            # A moved service takes its servers along to the new port.
+            moved = tuple(
+                replace(s, port=after.at.port) if s.port == before.at.port else s
+                for s in before.servers
+            )
+            before = replace(before, at=after.at, servers=moved)
+        found = edits.edit(before, after, known)
+        return [*told, *(found.sentences if found else ())]
+
+
+def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundings:
+    """Return what the service may collide with; it never collides with itself."""
+    director = cluster.director
+    state = director.state if director else None
+    hosts = []
+    for host in cluster.hosts.all():
+        hosts.append((ip_address(host.address), host.name))
+        bound = own_addresses(host.state.addresses) if host.state else []
+        hosts += [(one.address, host.name) for one in bound]
+    others = [s for s in cluster.services.all() if s != service]
+    ours = set(director.left_behind.services) if director else set()
+    if service:
+        ours.add(service.at)
+    present = state.table.by_address if state else {}
+    return Surroundings(
+        director=director.name if director else "",
+        bound=state.addresses if state else (),
+        hosts=tuple(hosts),
+        services=tuple(other.at for other in others),
+        foreign=tuple(at for at in present if at not in ours),
+    )
+
+
+def _initial(service: VirtualService) -> dict[str, Any]:
+    return {
+        "protocol": service.protocol,
+        "address": service.address,
+        "port": service.port,
+        "name": service.name,
+        "scheduler": service.scheduler,
+        "persistent": bool(service.persistence),
+        "persistence": service.persistence or 300,
+        "enabled": service.enabled,
+    }
+
+
+def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
+    """Rows of the service; a port that is the VIP's follows it, so it stays empty."""
+    return [
+        {
+            "host": str(server.host_id or ""),
+            "port": "" if server.port == service.port else server.port,
+            "weight": server.weight,
+        }
+        for server in service.servers.all()
+    ]

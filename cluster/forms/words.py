@@ -1,0 +1,57 @@
+"""Fields that answer with the sentences of ``cluster.lvs.validate``."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from cluster.lvs.validate import Wrong, read_address, read_number
+from cluster.lvs.words import Sentence
+
+
+def spoken(sentence: Sentence) -> str:
+    return sentence.translated(gettext)
+
+
+class AddressField(forms.CharField):
+    """An IPv4 address; ``clean`` returns an IPv4Address, or None when empty."""
+
+    default_error_messages = {"required": _("Write an address such as 10.0.1.31.")}
+
+    def clean(self, value: Any) -> IPv4Address | None:
+        text = super().clean(value)
+        try:
+            return read_address(text) if text else None
+        except Wrong as wrong:
+            raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong
+
+
+class NumberField(forms.CharField):
+    """A whole number between two limits.
+
+    A text field, because browsers drop what they do not like from a number field and
+    the person would not see what was refused.
+    """
+
+    def __init__(self, low: int, high: int, **kwargs: Any) -> None:
+        self.low, self.high = low, high
+        digits = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+        super().__init__(widget=digits, **kwargs)
+        self.error_messages["required"] = _("Write a number from %(low)s to %(high)s.")
+
+    def clean(self, value: Any) -> int | None:
+        if self.required and value in self.empty_values:
+            limits = {"low": self.low, "high": self.high}
+            raise ValidationError(
+                self.error_messages["required"], code="required", params=limits
+            )
+        text = super().clean(value)
+        try:
+            return read_number(text, self.low, self.high) if text else None
+        except Wrong as wrong:
+            raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong

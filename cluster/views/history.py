@@ -1,0 +1,108 @@
+"""Runs and revisions of a cluster; an old revision can be the draft again."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from cluster import draft
+from cluster.lvs import edits, rules
+from cluster.lvs.edits import Edit, Names
+from cluster.lvs.table import Table
+from cluster.lvs.wish import ClusterWish
+from cluster.lvs.words import say
+from cluster.models import Cluster, Revision
+from cluster.views.access import operator_required
+from cluster.views.request import PersonRequest
+from cluster.views.runs import start_review
+from cluster.views.services import log
+
+RUNS_A_PAGE = 25
+REVISIONS_A_PAGE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRevision:
+    """A revision, what it changed in words, and the rules line by line."""
+
+    row: Revision
+    edits: list[Edit]
+    diff: list[tuple[str, str]]
+    services: int
+    is_newest: bool
+
+
+@require_safe
+def history(request: PersonRequest, slug: str) -> HttpResponse:
+    cluster = get_object_or_404(Cluster, slug=slug)
+    runs = cluster.runs.select_related("requested_by", "confirmed_by", "revision")
+    sent = Count("steps", filter=Q(steps__sent_at__isnull=False))
+    runs = runs.annotate(sent=sent).order_by("-pk")
+    pages = Paginator(runs, RUNS_A_PAGE)
+    context = {
+        "cluster": cluster,
+        "runs": pages.get_page(request.GET.get("page")),
+        "revisions": revisions(cluster),
+        "draft": draft.draft_edits(cluster),
+    }
+    return render(request, "cluster/history.html", context)
+
+
+def revisions(cluster: Cluster) -> list[ShownRevision]:
+    """Return the newest revisions, each against the one before it."""
+    rows = list(cluster.revisions.select_related("by")[: REVISIONS_A_PAGE + 1])
+    known = draft.names(cluster)
+    wishes = [ClusterWish.from_json(row.wish).table for row in rows] + [Table()]
+    return [
+        _shown(row, wishes[n + 1], wishes[n], known, is_newest=n == 0)
+        for n, row in enumerate(rows[:REVISIONS_A_PAGE])
+    ]
+
+
+def _shown(
+    row: Revision, before: Table, after: Table, known: Names, *, is_newest: bool
+) -> ShownRevision:
+    return ShownRevision(
+        row,
+        edits.edits(before, after, known),
+        diff(before, after),
+        len(after.services),
+        is_newest,
+    )
+
+
+def diff(before: Table, after: Table) -> list[tuple[str, str]]:
+    """Return the rules as (sign, line); the sign is "+", "-" or a space."""
+    old, new = (rules.render(table).splitlines() for table in (before, after))
+    lines = difflib.ndiff(old, new)
+    return [(line[0], line[2:]) for line in lines if line[0] != "?"]
+
+
+@require_POST
+@operator_required
+def load(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    """Make an old revision the wish and plan it: never a hidden overwrite."""
+    cluster = get_object_or_404(Cluster, slug=slug)
+    revision = get_object_or_404(cluster.revisions, number=number)
+    with transaction.atomic():
+        lost = draft.draft_edits(cluster)
+        draft.load(cluster, ClusterWish.from_json(revision.wish))
+        sentence = say("Load revision {number} as the draft", number=number)
+        if lost:
+            gone = edits.joined([edit.sentence for edit in lost])
+            sentence = say("{what}, instead of: {lost}", what=sentence, lost=gone)
+        log(request, cluster, sentence, f"r{number}")
+    if not draft.draft_edits(cluster):
+        text = _("The draft is revision %(number)d, as applied.")
+        messages.info(request, text % {"number": number})
+        return redirect("cluster:services", slug)
+    return start_review(request, cluster)

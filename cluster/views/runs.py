@@ -1,0 +1,165 @@
+"""A run from review to its end: one page by state, with a fragment that is polled."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.contrib import messages
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from cluster import audit, tasks
+from cluster.audit import Action, Actor
+from cluster.lvs.words import say
+from cluster.models import Cluster, Run
+from cluster.views.access import operator_required
+from cluster.views.request import PersonRequest
+from cluster.views.run_page import log_text, run_context
+
+State = Run.State
+STOP_POLLING = 286  # htmx: swap this answer and ask no more
+
+
+@require_POST
+@operator_required
+def review(request: PersonRequest, slug: str) -> HttpResponse:
+    return start_review(request, get_object_or_404(Cluster, slug=slug))
+
+
+def start_review(request: PersonRequest, cluster: Cluster) -> HttpResponse:
+    """Let a worker plan what is wanted now, and go to the page of that run."""
+    wish = cluster.wish().as_json()
+    with transaction.atomic():
+        busy = cluster.runs.in_progress().first()
+        same = cluster.runs.filter(state=State.PLANNING, wish=wish).first()
+        shown = busy or same or _new_run(request, cluster, wish)
+    if busy:
+        text = _("Run %(run)s is in progress. Review again when it has ended.")
+        messages.info(request, text % {"run": busy})
+    return redirect("cluster:run", shown.pk)
+
+
+def _new_run(request: PersonRequest, cluster: Cluster, wish: dict[str, object]) -> Run:
+    run = Run.objects.create(cluster=cluster, wish=wish, requested_by=request.user)
+    _supersede(cluster, run)
+    actor = Actor.of_request(request)
+    audit.of_run(actor, Action.PLANNED, run, say("Ask for plan {run}", run=run))
+    # robust: without a broker the run waits, and the next tick rings again.
+    transaction.on_commit(partial(tasks.plan_run.delay, run.pk), robust=True)
+    return run
+
+
+def _supersede(cluster: Cluster, newer: Run) -> None:
+    """Only the newest plan can be confirmed: the older ones end here."""
+    old = cluster.runs.filter(state=State.PLANNED).exclude(pk=newer.pk)
+    for run in old.select_for_update():
+        run.tell([say("Plan {run} has taken its place.", run=newer)])
+        run.state, run.finished_at = State.STALE, timezone.now()
+        run.save(update_fields=["account", "state", "finished_at"])
+
+
+@require_safe
+@never_cache
+def run(request: PersonRequest, pk: int) -> HttpResponse:
+    shown = _run(pk)
+    return render(request, "cluster/run.html", run_context(shown, request.user))
+
+
+@require_safe
+@never_cache
+def run_fragment(request: PersonRequest, pk: int) -> HttpResponse:
+    context = run_context(_run(pk), request.user) | {"is_fragment": True}
+    status = 200 if context["polls"] else STOP_POLLING
+    return render(request, "cluster/_run.html", context, status=status)
+
+
+@require_POST
+@operator_required
+def run_confirm(request: PersonRequest, pk: int) -> HttpResponse:
+    """Apply exactly the plan that was seen: its hash comes back with the form."""
+    shown = _run(pk)
+    if shown.cautions and not _typed(request, shown):
+        context = run_context(shown, request.user)
+        context["confirm_error"] = _("Type %(word)s to go on. Nothing was sent.") % {
+            "word": shown.cluster.name
+        }
+        return render(request, "cluster/run.html", context, status=422)
+    try:
+        confirmed = _confirm(request, shown)
+    except IntegrityError:
+        text = _("Another run of this cluster is in progress. Nothing was sent.")
+        messages.error(request, text)
+    else:
+        if not confirmed:
+            text = _("This plan can no longer be applied: plan again.")
+            messages.error(request, text)
+    return redirect("cluster:run", pk)
+
+
+def _typed(request: PersonRequest, run: Run) -> bool:
+    return request.POST.get("confirm", "").strip() == run.cluster.name
+
+
+def _confirm(request: PersonRequest, run: Run) -> bool:
+    """Queue the run, unless it has moved on or is not the plan that was seen."""
+    seen = Run.objects.filter(
+        pk=run.pk,
+        state=State.PLANNED,
+        plan_hash=request.POST.get("plan_hash", ""),
+    )
+    with transaction.atomic():
+        confirmed = seen.update(
+            state=State.QUEUED, confirmed_by=request.user, confirmed_at=timezone.now()
+        )
+        if confirmed:
+            sentence = say("Confirm plan {hash}", hash=run.plan_hash[:8])
+            actor = Actor.of_request(request)
+            audit.of_run(actor, Action.CONFIRMED, run, sentence)
+            ring = partial(tasks.apply_run.delay, run.pk)
+            transaction.on_commit(ring, robust=True)
+    return bool(confirmed)
+
+
+@require_POST
+@operator_required
+def run_cancel(request: PersonRequest, pk: int) -> HttpResponse:
+    """End a run that no worker has in its hands yet."""
+    shown = _run(pk)
+    waiting = Q(state=State.PLANNED) | Q(
+        pk__in=Run.objects.unattended().values("pk"),
+        state__in=[State.PLANNING, State.QUEUED],
+    )
+    with transaction.atomic():
+        shown.tell(
+            [say("{person} cancelled it. Nothing was sent.", person=request.user)]
+        )
+        cancelled = Run.objects.filter(waiting, pk=pk).update(
+            state=State.CANCELLED, finished_at=timezone.now(), account=shown.account
+        )
+        if cancelled:
+            actor = Actor.of_request(request)
+            audit.of_run(actor, Action.ENDED, shown, say("Cancel run {run}", run=shown))
+    if not cancelled:
+        messages.error(request, _("It is too late to cancel: a worker has this run."))
+    return redirect("cluster:run", pk)
+
+
+@require_safe
+def run_output(request: PersonRequest, pk: int) -> HttpResponse:
+    """Everything that was sent and what came back, as text."""
+    response = HttpResponse(
+        log_text(_run(pk)), content_type="text/plain; charset=utf-8"
+    )
+    response["Content-Disposition"] = f'attachment; filename="run-{pk}.txt"'
+    return response
+
+
+def _run(pk: int) -> Run:
+    related = ("cluster", "requested_by", "confirmed_by", "revision")
+    return get_object_or_404(Run.objects.select_related(*related), pk=pk)
