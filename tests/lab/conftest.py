@@ -5,8 +5,10 @@ leaves the lab running after the tests, so that the next run need not boot it.
 PIRANHA_TEST_LAB_NAME and PIRANHA_TEST_LAB_PORTS give a second run a lab of its own.
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -33,8 +35,24 @@ def lab() -> Iterator[Lab]:
     """Give the five hosts, booted when they do not run yet."""
     name = os.environ.get("PIRANHA_TEST_LAB_NAME", "test")
     lab = Lab(name, int(os.environ.get("PIRANHA_TEST_LAB_PORTS", "2400")))
-    ran = lab.up
-    lab.start()
-    yield lab
-    if not ran and os.environ.get(CHOICE) != "keep":
-        lab.stop()
+    with _alone(lab):
+        ran = lab.up
+        lab.start()
+        yield lab
+        if not ran and os.environ.get(CHOICE) != "keep":
+            lab.stop()
+
+
+@contextmanager
+def _alone(lab: Lab) -> Iterator[None]:
+    """Two test runs would set up the same VIP on the same hosts."""
+    lab.state.mkdir(parents=True, exist_ok=True)
+    with (lab.state / "tests.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail(
+                f"Another test run uses the lab {lab.name!r}: wait for its end, or "
+                f"set {CHOICE}_NAME and {CHOICE}_PORTS for a lab of your own."
+            )
+        yield
