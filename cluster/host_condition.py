@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 
+from cluster.lvs.words import Sentence, listed
+from cluster.lvs.words import say as _
 from cluster.models import Host
 
 
@@ -42,3 +45,29 @@ def condition_of(host: Host) -> Condition:
     if any(not right["allowed"] for right in host.facts.get("rights", [])):
         return Condition.RIGHTS_MISSING
     return Condition.OK
+
+
+def since(host: Host) -> datetime | None:
+    """Return since when the host is in its condition, None when that is not known."""
+    condition = condition_of(host)
+    if condition in (Condition.RIGHTS_MISSING, Condition.INCOMPLETE):
+        return host.trouble_at or host.facts_at
+    if condition is Condition.NEVER_LOOKED_AT:
+        return host.accepted_at
+    return host.trouble_at
+
+
+def reasons_to_stay(host: Host) -> list[Sentence]:
+    """Return why the host cannot be removed now; empty when it can."""
+    found = []
+    services = sorted({str(s.service) for s in host.serves.select_related("service")})
+    if services:
+        found.append(_("It is a real server of {services}.", services=listed(services)))
+    cluster = host.cluster
+    if cluster.director_id == host.pk and cluster.services.exists():
+        found.append(_("It is the active director of {cluster}.", cluster=cluster))
+    if host.left_behind:
+        found.append(_("Something of ours is still on it: apply its removal first."))
+    if cluster.runs.in_progress().exists():
+        found.append(_("A run of its cluster is in progress."))
+    return found

@@ -39,11 +39,51 @@ OBJECTS = {
     ),
 }
 
+# Rows of the kernel's table. Nobody has asked the real server yet whether it works:
+# that it is listed is all that is known, and it is not green.
+ROWS = {
+    "LISTED": State(
+        _("ACTIVE"), "circle-dot", "brand", _("In the kernel; health is not checked")
+    ),
+    "FOREIGN": State(
+        _("NOT OURS"), "eye", "mute", _("In the kernel, but not put there by us")
+    ),
+}
+
 # Directors.
 DIRECTORS = {
     "ACTIVE": State(_("ACTIVE"), "crown", "up", _("Holds the VIP")),
     "STANDBY": State(_("STANDBY"), "shield-half", "mute", _("Ready to take the VIP")),
     "UNREACHABLE": State(_("UNREACHABLE"), "unlink", "bad", _("SSH does not answer")),
+}
+
+# Hosts: the values of cluster.host_condition.Condition.
+HOSTS = {
+    "OK": State(_("OK"), "circle-check", "up", _("Reachable, with all rights")),
+    "KEY_CHANGED": State(
+        _("KEY CHANGED"),
+        "fingerprint",
+        "bad",
+        _("Shows another host key than the accepted one; nothing is sent to it"),
+    ),
+    "LOGIN_REFUSED": State(
+        _("LOGIN REFUSED"), "lock", "bad", _("Does not let our user in with our key")
+    ),
+    "NO_ANSWER": State(
+        _("NO ANSWER"), "alert-triangle", "warn", _("Answers SSH, but not a question")
+    ),
+    "RIGHTS_MISSING": State(
+        _("RIGHTS MISSING"), "lock", "warn", _("sudo refuses what the role needs")
+    ),
+    "INCOMPLETE": State(
+        _("INCOMPLETE"), "tool", "warn", _("A program that the role needs is missing")
+    ),
+    "KEY_NOT_ACCEPTED": State(
+        _("KEY NOT ACCEPTED"), "key", "brand", _("Its fingerprint waits for your yes")
+    ),
+    "NEVER_LOOKED_AT": State(
+        _("NOT LOOKED AT"), "circle-dashed", "brand", _("Nothing is known of it yet")
+    ),
 }
 
 # Runs.
@@ -112,7 +152,7 @@ STEPS = {
     ),
 }
 
-STATES: dict[str, State] = OBJECTS | DIRECTORS | RUNS | STEPS
+STATES: dict[str, State] = OBJECTS | ROWS | DIRECTORS | HOSTS | RUNS | STEPS
 
 
 def state_of(value: object) -> State:

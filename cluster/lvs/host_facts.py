@@ -6,6 +6,8 @@ is added. Answers come from ordinary files and programs, without root.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shlex
@@ -142,6 +144,13 @@ def parse_version(text: str) -> str:
 def sudo_is_old(version: str) -> bool:
     numbers = re.findall(r"\d+", version.partition("p")[0])
     return bool(numbers) and tuple(map(int, numbers)) < OLDEST_SUDO
+
+
+def fingerprint(host_key: str) -> str:
+    """Return ``SHA256:...`` of ``ssh-ed25519 AAAA...``, as ``ssh-keygen -l`` does."""
+    blob = base64.b64decode(host_key.split()[1])
+    digest = hashlib.sha256(blob).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 def parse_links(text: str) -> tuple[Link, ...]:

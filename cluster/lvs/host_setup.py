@@ -74,6 +74,14 @@ def install_sudoers(role: str, user: str) -> str:
     )
 
 
+def print_fingerprint(host_key: str) -> str:
+    """Return the command that prints the fingerprint of this type of key, on the
+    host itself."""
+    words = host_key.split()[:1] or ["ssh-ed25519"]
+    kind = words[0].removeprefix("ssh-").partition("-")[0]
+    return f"ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub"
+
+
 def install_packages(role: str, family: str) -> str:
     """Return ``apt-get install sudo iproute2 ...`` for everything that a role needs."""
     names = (PACKAGES[program][family] for program in NEEDED[role])
