@@ -9,7 +9,8 @@ from django.forms import widgets
 M = TypeVar("M", bound=Model)
 
 _CLASSES: tuple[tuple[tuple[type[forms.Widget], ...], str], ...] = (
-    ((widgets.CheckboxInput, widgets.RadioSelect), "form-check-input"),
+    ((widgets.CheckboxInput,), "form-check-input"),
+    ((widgets.RadioSelect,), "choices"),  # CheckboxSelectMultiple is one of them
     ((widgets.Select,), "form-select"),
     ((widgets.Input, widgets.Textarea), "form-control"),
 )

@@ -11,14 +11,26 @@
   const TONES = ["--brand", "--warn", "--drift", "--up", "--mute"];
   const language = document.documentElement.lang || undefined;
   const numbers = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-  const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
+  const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium", hourCycle: "h23" });
+  const hours = new Intl.DateTimeFormat(language, { timeStyle: "short", hourCycle: "h23" });
+  const days = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
+  const DAY = 24 * 60 * 60;
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
   function shown(value, unit = "") {
-    return value == null ? "–" : `${numbers.format(value)}${unit ? ` ${unit}` : ""}`;
+    if (value == null) return "–";
+    const space = unit && !unit.startsWith("/") ? " " : "";
+    return `${numbers.format(value)}${space}${unit}`;
+  }
+
+  // Seconds only when ticks are closer than a minute; the day once ticks are days apart.
+  function moment(t, ticks) {
+    const step = ticks.length > 1 ? ticks[1] - ticks[0] : 0;
+    if (step >= DAY) return days.format(t * 1000);
+    return (step < 60 ? clock : hours).format(t * 1000);
   }
 
   class Graph {
@@ -86,7 +98,7 @@
         cursor: { drag: { x: true, y: false }, sync: { key: "time" } },
         scales: { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.1] } },
         axes: [
-          axis,
+          { ...axis, values: (_plot, ticks) => ticks.map((t) => moment(t, ticks)) },
           { ...axis, size: 62, values: (_plot, ticks) => ticks.map((v) => shown(v)) },
         ],
         series: [
