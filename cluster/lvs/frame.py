@@ -35,7 +35,7 @@ LONGEST_PAUSE = 3
 # A table without any address has no counters: then ipvsadm is left alone.
 # `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
 _BASH = r"""
-n=0; stats_at=0; due=${EPOCHREALTIME/[.,]/}
+hex="[0-9A-F]"; n=0; stats_at=0; due=${EPOCHREALTIME/[.,]/}
 while :; do
   now=${EPOCHREALTIME/[.,]/}
   mapfile -d "" boot <"$proc/sys/kernel/random/boot_id"
@@ -44,7 +44,7 @@ while :; do
     mapfile -d "" table <"$proc/net/ip_vs"
     mapfile -d "" total <"$proc/net/ip_vs_stats"
     printf "\035boot\n%s\035table\n%s\035total\n%s" "$boot" "$table" "$total"
-    if ((now >= stats_at)) && [[ $table == *:????\ * ]]; then
+    if ((now >= stats_at)) && [[ $table == *:$hex$hex$hex$hex\ * ]]; then
       printf "\035stats\n"; $stats </dev/null 2>&1; status=$?
       cost=$((${EPOCHREALTIME/[.,]/} - now)); pause=$((cost * share))
       slow=$((cost * worst > longest ? cost * worst : longest))

@@ -109,12 +109,14 @@ def _documents(kind: str, directors: Iterable[int]) -> dict[int, dict[str, Any]]
     return {pk: json.loads(text) for pk, text in zip(pks, found, strict=True) if text}
 
 
-def ticks(directors: Iterable[int], since: float) -> dict[int, list[Tick]]:
-    """Return the last hour of each director, from the time *since* on."""
+def ticks(
+    directors: Iterable[int], since: float, at_most: int = RING_TICKS
+) -> dict[int, list[Tick]]:
+    """Return the last hour of each director, or less: from the time *since* on."""
     pks = list(directors)
     pipeline = client().pipeline(transaction=False)
     for pk in pks:
-        pipeline.lrange(f"totals:{pk}", 0, -1)
+        pipeline.lrange(f"totals:{pk}", -at_most, -1)
     rings = cast("list[list[bytes]]", pipeline.execute() if pks else [])
     return {
         pk: [tick for entry in ring if (tick := Tick(*_TICK.unpack(entry))).at >= since]

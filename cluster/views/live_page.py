@@ -1,0 +1,304 @@
+"""The live page of a cluster: read once a tick, for the page, the stream and polling."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isnan
+from statistics import fmean
+from typing import Any
+
+import redis
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from cluster.lvs import rules
+from cluster.lvs.frame import PERIOD
+from cluster.lvs.table import ServiceAddress, VirtualService
+from cluster.models import Cluster, Host
+from cluster.numbers import bytes_rate, count, rate
+from cluster.views.look import Look
+from cluster.views.picture import DirectorNode, Picture, picture
+from cluster.watch import board, store
+from cluster.watch.board import ServiceLine, Sources, service_lines
+from cluster.watch.store import Tick
+
+# A sample older than three periods says nothing about now.
+FRESH = 3 * PERIOD + 0.5
+SPARK_SECONDS = 300
+SPARK_TICKS = int(SPARK_SECONDS / PERIOD) + 10
+SPARK_POINTS = 30
+# A longer table shows real servers only where somebody opens a service.
+LONG_TABLE = 60
+# Services that can be drawn alone; the table has all of them.
+MOST_PICTURES = 8
+REGIONS = ("chips", "top", "table")
+
+
+@dataclass(frozen=True, slots=True)
+class Director:
+    """A director now. *sample* is None unless it is fresh, *age* that of the newest."""
+
+    host: Host
+    sample: Mapping[str, Any] | None
+    age: float | None
+    vips: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        if self.host.trouble:
+            return str(self.host.trouble["kind"]).upper()
+        if self.sample is None:
+            return board.UNKNOWN
+        return "ACTIVE" if self.vips else "STANDBY"
+
+    @property
+    def silent(self) -> bool:
+        """No numbers, and nobody has found out why yet."""
+        return self.sample is None and not self.host.trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    label: str
+    value: str
+    unit: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Everything that the fragment shows."""
+
+    cluster: Cluster
+    directors: tuple[Director, ...]
+    acting: Director | None
+    lines: tuple[ServiceLine, ...]
+    ticks: Mapping[int, Sequence[Tick]]
+
+    @property
+    def is_long(self) -> bool:
+        return sum(1 + len(line.servers) for line in self.lines) > LONG_TABLE
+
+    @property
+    def chips(self) -> list[tuple[str, int]]:
+        """States and how many rows have them, worst first; what is usual only alone."""
+        states = [line.state for line in self.lines]
+        states += [server.state for line in self.lines for server in line.servers]
+        found = [(state, states.count(state)) for state in board.WORST_FIRST]
+        told = [(state, n) for state, n in found if n]
+        return [pair for pair in told if pair[0] != board.LISTED] or told
+
+    @property
+    def silent(self) -> list[Director]:
+        return [director for director in self.directors if director.silent]
+
+    @property
+    def troubled(self) -> list[Director]:
+        return [director for director in self.directors if director.host.trouble]
+
+    @property
+    def complaining(self) -> list[Director]:
+        samples = ((d, d.sample) for d in self.directors)
+        return [d for d, s in samples if s and s["error"] and not d.host.trouble]
+
+    @property
+    def fought_over(self) -> list[tuple[str, str]]:
+        """VIPs that more than one director holds, with the names of these."""
+        held: dict[str, list[str]] = {}
+        for director in self.directors:
+            for vip in director.vips:
+                held.setdefault(vip, []).append(director.host.name)
+        return [(vip, ", ".join(names)) for vip, names in held.items() if names[1:]]
+
+    @property
+    def worst(self) -> str:
+        """One state for the whole cluster, for the overview."""
+        troubles = [d.state for d in self.troubled]
+        if troubles:
+            return troubles[0]
+        if not self.directors or self.silent:
+            return board.UNKNOWN
+        return self.chips[0][0] if self.chips else "STANDBY"
+
+    @property
+    def totals(self) -> Mapping[str, float | None]:
+        """Sums over all directors that are known now."""
+        samples = [d.sample for d in self.directors if d.sample]
+        rates = [sample["rates"] for sample in samples if sample["rates"]]
+        return {
+            "conns": sum(r[0] for r in rates) if rates else None,
+            "active": sum(s["active"] for s in samples) if samples else None,
+            "inactive": sum(s["inactive"] for s in samples) if samples else None,
+            "in_bytes": sum(r[3] for r in rates) if rates else None,
+            "out_bytes": sum(r[4] for r in rates) if rates else None,
+        }
+
+    @property
+    def is_blind(self) -> bool:
+        """Replies pass the director by, everywhere: it has nothing to count."""
+        carried = [line.numbers.blind for line in self.lines if line.servers]
+        return bool(carried) and all(carried)
+
+
+def load(cluster: Cluster, now: float | None = None) -> Live:
+    """Read one cluster: five queries, whatever its size, and the live cache."""
+    now = time.time() if now is None else now
+    hosts = list(cluster.hosts.all())
+    rows = list(cluster.services.prefetch_related("servers__host"))
+    applied = applied_services(cluster)
+    pks = [host.pk for host in hosts if host.is_director]
+    samples, sparks, ticks = _cached(pks, now)
+    vips = {row.address for row in rows} | {str(at.address) for at in applied}
+    directors = tuple(
+        _director(host, samples.get(host.pk), now, vips)
+        for host in hosts
+        if host.is_director
+    )
+    acting = _acting(cluster, directors)
+    ours = acting.host.left_behind.services if acting else ()
+    sources = Sources(
+        rows=rows,
+        applied=applied,
+        ours=frozenset(str(at) for at in ours),
+        sample=acting.sample if acting else None,
+        sparks=sparks.get(acting.host.pk, {}).get("rows", {}) if acting else {},
+        names={host.address: host.name for host in hosts},
+    )
+    lines = tuple(service_lines(sources))
+    return Live(cluster, directors, acting, lines, ticks)
+
+
+def _cached(
+    pks: Sequence[int], now: float
+) -> tuple[dict[int, Any], dict[int, Any], dict[int, list[Tick]]]:
+    """Return samples, sparks and ticks; nothing when the live cache is away."""
+    try:
+        ticks = store.ticks(pks, now - SPARK_SECONDS, SPARK_TICKS)
+        samples, sparks = store.latest(pks), store.sparks(pks)
+    except redis.RedisError:
+        return {}, {}, {}
+    return samples, sparks, ticks
+
+
+def applied_services(cluster: Cluster) -> dict[ServiceAddress, VirtualService]:
+    revision = cluster.revisions.first()
+    return _of_text(revision.wish["table"]) if revision else {}
+
+
+@lru_cache(maxsize=64)
+def _of_text(table: str) -> dict[ServiceAddress, VirtualService]:
+    """Parse the table of a revision, once: revisions do not change."""
+    return rules.parse(table).by_address
+
+
+def _director(
+    host: Host, sample: Mapping[str, Any] | None, now: float, vips: set[str]
+) -> Director:
+    age = now - sample["at"] if sample else None
+    fresh = sample if age is not None and age <= FRESH else None
+    held = sorted(vips & set(fresh["addresses"])) if fresh else ()
+    return Director(host, fresh, age, tuple(held))
+
+
+def _acting(cluster: Cluster, directors: Sequence[Director]) -> Director | None:
+    """Return the director whose table is shown: the chosen one, or who holds VIPs."""
+    for director in directors:
+        if director.host.pk == cluster.director_id:
+            return director
+    holding = [director for director in directors if director.vips]
+    return next(iter([*holding, *directors]), None)
+
+
+# -- what the templates get -----------------------------------------------------------
+
+
+def context_of(live: Live, look: Look) -> dict[str, Any]:
+    return {
+        "live": live,
+        "cluster": live.cluster,
+        "look": look,
+        "kpis": kpis(live),
+        "picture": picture_of(live, look),
+        "all_href": look.drawing("").query or "?",
+        "picture_links": [
+            (line.address, look.drawing(line.key).query, line.key == look.picture)
+            for line in live.lines[:MOST_PICTURES]
+        ],
+        "folded": live.is_long,
+    }
+
+
+def kpis(live: Live) -> list[Kpi]:
+    totals = live.totals
+    out = _("not seen") if live.is_blind else bytes_rate(totals["out_bytes"])
+    return [
+        Kpi(
+            _("Connections per second"),
+            rate(totals["conns"]),
+            "",
+            spark(live.ticks, "conns"),
+        ),
+        Kpi(
+            _("Active connections"),
+            count(totals["active"]),
+            "",
+            spark(live.ticks, "active"),
+        ),
+        Kpi(
+            _("Inactive connections"),
+            count(totals["inactive"]),
+            "",
+            spark(live.ticks, "inactive"),
+        ),
+        Kpi(
+            _("Incoming"),
+            bytes_rate(totals["in_bytes"]),
+            "",
+            spark(live.ticks, "in_bytes"),
+        ),
+        Kpi(
+            _("Outgoing"),
+            out,
+            _("replies pass the director by") if live.is_blind else "",
+            () if live.is_blind else spark(live.ticks, "out_bytes"),
+        ),
+    ]
+
+
+def spark(rings: Mapping[int, Sequence[Tick]], name: str) -> list[float]:
+    """Return up to 30 means of the last five minutes, summed over the directors."""
+    width = SPARK_SECONDS / SPARK_POINTS
+    sums: dict[int, float] = {}
+    for ring in rings.values():
+        bins: dict[int, list[float]] = {}
+        for tick in ring:
+            value = getattr(tick, name)
+            if not isnan(value):
+                bins.setdefault(int(tick.at // width), []).append(value)
+        for place, values in bins.items():
+            sums[place] = sums.get(place, 0.0) + fmean(values)
+    return [round(sums[place], 2) for place in sorted(sums)]
+
+
+def picture_of(live: Live, look: Look) -> Picture | None:
+    lines = [line for line in live.lines if line.key == look.picture] or live.lines
+    nodes = [
+        DirectorNode(d.host.name, d.host.address, d.state, d.vips)
+        for d in live.directors
+    ]
+    acting = live.acting
+    # Without a fresh sample nothing is known to flow: no lines are drawn.
+    place = live.directors.index(acting) if acting and acting.sample else None
+    return picture(nodes, place, lines)
+
+
+def regions(live: Live, look: Look) -> dict[str, str]:
+    """Render the parts of the page that change: ``{"#live-chips": "<div ...", ...}``."""
+    context = context_of(live, look)
+    return {
+        f"#live-{name}": render_to_string(f"cluster/_live_{name}.html", context)
+        for name in REGIONS
+    }

@@ -1,0 +1,214 @@
+"""The picture of a cluster: what stands where, with its words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from cluster.lvs import topology
+from cluster.lvs.topology import Box, Flow
+from cluster.numbers import DASH, bytes_rate, count, rate
+from cluster.states import state_of
+from cluster.watch.board import LISTED, ServerLine, ServiceLine
+
+# More do not fit on a screen; the table has them all.
+MOST_SERVERS = 10
+MOST_VIPS = 4
+# Tones of states -> the classes of topo.css.
+_TONES = {"warn": "is-warn", "drift": "is-warn", "bad": "is-bad", "mute": "is-mute"}
+_STATE_CLASSES = _TONES | {"up": "is-up", "brand": "is-brand"}
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnDirector:
+    box: Box
+    name: str
+    detail: str
+    css: str
+    word: str
+    word_css: str
+    pills: tuple[tuple[Box, str], ...]
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnServer:
+    box: Box
+    name: str
+    detail: str
+    weight: str
+    share: float
+    css: str
+    word: str
+    word_css: str
+    flow: Flow | None
+    rate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    label: str
+    height: float
+    clients: tuple[float, float, float]
+    directors: tuple[DrawnDirector, ...]
+    servers: tuple[DrawnServer, ...]
+    inflow: Flow | None
+    rate: str
+    incoming: str
+    reply: Flow | None
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorNode:
+    """A director to draw; *state* is a word of ``states``, *vips* those it holds."""
+
+    name: str
+    address: str
+    state: str
+    vips: tuple[str, ...]
+
+
+def picture(
+    nodes: Sequence[DirectorNode], acting: int | None, lines: Sequence[ServiceLine]
+) -> Picture | None:
+    """Draw these services; None when there is no director."""
+    if not nodes:
+        return None
+    merged = _merged(lines)
+    shown = merged[:MOST_SERVERS]
+    drawing = topology.draw(
+        [min(len(node.vips), MOST_VIPS) for node in nodes],
+        acting,
+        [server.conns for server in shown],
+        replies_pass_by=any(server.blind for server in shown),
+    )
+    left_out = len(merged) - len(shown)
+    return Picture(
+        label=_label(nodes, acting, merged),
+        height=drawing.height,
+        clients=drawing.clients,
+        directors=tuple(
+            _director(node, box, pills)
+            for node, box, pills in zip(
+                nodes, drawing.directors, drawing.pills, strict=True
+            )
+        ),
+        servers=tuple(
+            _server(server, box, drawing.flows[i] if drawing.flows else None, merged)
+            for i, (server, box) in enumerate(zip(shown, drawing.servers, strict=True))
+        ),
+        inflow=drawing.inflow,
+        rate=rate(_sum(line.numbers.conns for line in lines)),
+        incoming=bytes_rate(_sum(line.numbers.in_bytes for line in lines)),
+        reply=drawing.reply,
+        more=_("and %(n)d more in the table") % {"n": left_out} if left_out else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MergedServer:
+    """One real server over all services that are drawn."""
+
+    name: str
+    detail: str
+    state: str
+    weight: int | None
+    active: int | None
+    conns: float | None
+    blind: bool
+
+
+def _merged(lines: Iterable[ServiceLine]) -> list[MergedServer]:
+    by_address: dict[str, list[ServerLine]] = {}
+    for line in lines:
+        for server in line.servers:
+            by_address.setdefault(server.at.rpartition(":")[0], []).append(server)
+    return [_one(address, servers) for address, servers in by_address.items()]
+
+
+def _one(address: str, servers: Sequence[ServerLine]) -> MergedServer:
+    states = [server.state for server in servers]
+    same = len(set(states)) == 1
+    worst = next((state for state in states if state != LISTED), LISTED)
+    return MergedServer(
+        name=servers[0].name or address,
+        detail=address if servers[0].name else "",
+        state=states[0] if same else worst,
+        weight=servers[0].weight if len({s.weight for s in servers}) == 1 else None,
+        active=_whole(server.numbers.active for server in servers),
+        conns=_sum(server.numbers.conns for server in servers),
+        blind=any(server.numbers.blind for server in servers),
+    )
+
+
+def _director(node: DirectorNode, box: Box, pills: Sequence[Box]) -> DrawnDirector:
+    state = state_of(node.state)
+    css = "is-active" if node.state == "ACTIVE" else _TONES.get(state.tone, "")
+    if node.state == "STANDBY":
+        css = "is-standby"
+    left_out = len(node.vips) - len(pills)
+    return DrawnDirector(
+        box=box,
+        name=node.name,
+        detail=node.address,
+        css=css,
+        word=str(state.word),
+        word_css=_STATE_CLASSES.get(state.tone, ""),
+        pills=tuple(zip(pills, node.vips[: len(pills)], strict=True)),
+        more=_("+ %(n)d VIPs") % {"n": left_out} if left_out > 0 else "",
+    )
+
+
+def _server(
+    server: MergedServer, box: Box, flow: Flow | None, all_servers: list[MergedServer]
+) -> DrawnServer:
+    state = state_of(server.state)
+    largest = max((other.weight or 0 for other in all_servers), default=0) or 1
+    active = _("%(n)s active") % {"n": count(server.active)}
+    weight = "" if server.weight is None else str(server.weight)
+    return DrawnServer(
+        box=box,
+        name=server.name,
+        detail=" · ".join(filter(None, (server.detail, active))),
+        weight=_("weight %(weight)s") % {"weight": weight or DASH},
+        share=round(140 * (server.weight or 0) / largest, 1),
+        css=_TONES.get(state.tone, ""),
+        word=str(state.word),
+        word_css=_STATE_CLASSES.get(state.tone, ""),
+        flow=flow,
+        rate=rate(server.conns),
+    )
+
+
+def _label(
+    nodes: Sequence[DirectorNode], acting: int | None, servers: Sequence[MergedServer]
+) -> str:
+    """Say in a sentence what the picture shows, for those who cannot see it."""
+    if acting is None:
+        names = ", ".join(node.name for node in nodes)
+        return _("No director is known to work: %(names)s.") % {"names": names}
+    node = nodes[acting]
+    if not servers:
+        return _("%(director)s forwards to no real server.") % {"director": node.name}
+    return _(
+        "Clients reach %(vips)s on %(director)s, which forwards to %(servers)s."
+    ) % {
+        "vips": ", ".join(node.vips) or DASH,
+        "director": node.name,
+        "servers": ", ".join(
+            f"{server.name} ({state_of(server.state).word})" for server in servers
+        ),
+    }
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _whole(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,296 @@
+"""What the live page shows: the wish, what was applied, and what the kernel has now.
+
+Three facts side by side, never one: rows of the database, the newest revision, and the
+sample of the live cache. The state of a row follows from all three, see ``row_state``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cluster.lvs.kernel_table import row_key
+from cluster.lvs.table import RealServer, ServiceAddress, VirtualService
+from cluster.lvs.terms import ForwardingMethod
+from cluster.models import VirtualService as ServiceRow
+
+# The kernel's words; Local is a real server on the director itself.
+SHORT_METHODS = {"Route": "DR", "Tunnel": "TUN", "Masq": "NAT", "Local": "local"}
+# Replies of these pass the director by: it counts none of them.
+BLIND = frozenset(("Route", "Tunnel"))
+LISTED, FOREIGN, UNKNOWN = "LISTED", "FOREIGN", "UNKNOWN"
+PENDING, DRIFT, DRAINING, DISABLED = "PENDING", "DRIFT", "DRAINING", "DISABLED"
+WORST_FIRST = (DRIFT, UNKNOWN, DRAINING, PENDING, FOREIGN, DISABLED, LISTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """None is "not known"; *blind* says that replies cannot be seen, so not counted."""
+
+    active: int | None = None
+    inactive: int | None = None
+    rates: Sequence[float] | None = None
+    totals: Sequence[int] | None = None
+    blind: bool = False
+    spark: Sequence[float] = ()
+
+    @property
+    def conns(self) -> float | None:
+        return self.rates[0] if self.rates else None
+
+    @property
+    def in_bytes(self) -> float | None:
+        return self.rates[3] if self.rates else None
+
+    @property
+    def out_bytes(self) -> float | None:
+        return self.rates[4] if self.rates else None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLine:
+    """*weight* is the kernel's, the wanted one where the kernel has none."""
+
+    at: str
+    name: str
+    method: str
+    weight: int | None
+    state: str
+    numbers: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLine:
+    """*row* is None for a service that is only in the kernel."""
+
+    key: str
+    protocol: str
+    address: str
+    vip: str
+    scheduler: str
+    persistence: int
+    persistent: bool
+    state: str
+    numbers: Numbers
+    servers: tuple[ServerLine, ...]
+    row: ServiceRow | None = None
+
+    @property
+    def listed(self) -> int:
+        """How many real servers the kernel gives new connections to."""
+        return sum(line.state == LISTED for line in self.servers)
+
+    @property
+    def largest_weight(self) -> int:
+        return max((line.weight or 0 for line in self.servers), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a board is made of. *sample* is None when nothing fresh is known."""
+
+    rows: Sequence[ServiceRow]
+    applied: Mapping[ServiceAddress, VirtualService]
+    ours: frozenset[str]
+    sample: Mapping[str, Any] | None
+    sparks: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def service_lines(sources: Sources) -> list[ServiceLine]:
+    """Return every service that is wanted, applied or in the kernel."""
+    kernel = {
+        service["key"]: service
+        for service in (sources.sample["services"] if sources.sample else ())
+    }
+    applied = {str(at): value for at, value in sources.applied.items()}
+    lines = []
+    for row in sources.rows:
+        key = str(row.at)
+        lines.append(_of_row(sources, row, kernel.pop(key, None), applied.get(key)))
+    for key, service in kernel.items():
+        lines.append(_of_kernel(sources, service, applied.get(key)))
+    return lines
+
+
+def _of_row(
+    sources: Sources,
+    row: ServiceRow,
+    kernel: Mapping[str, Any] | None,
+    applied: VirtualService | None,
+) -> ServiceLine:
+    value = row.as_value()
+    state = row_state(
+        known=sources.sample is not None,
+        wanted=value if row.enabled else None,
+        applied=applied,
+        present=kernel is not None,
+        same=kernel is not None
+        and kernel["scheduler"] == row.scheduler
+        and kernel["persistent"] == bool(row.persistence),
+        ours=True,
+    )
+    names = dict(sources.names) | {
+        server.address: server.host.name for server in row.servers.all() if server.host
+    }
+    wanted = {s.endpoint: s for s in value.servers} if row.enabled else {}
+    off = {str(server) for server in row.servers.all() if not server.enabled}
+    servers = tuple(_servers(sources, str(row.at), kernel, wanted, applied, off, names))
+    return ServiceLine(
+        key=str(row.at),
+        protocol=row.at.protocol.label if row.at.protocol else "FWM",
+        address=str(row.at).partition(" ")[2],
+        vip=row.address,
+        scheduler=kernel["scheduler"] if kernel else row.scheduler,
+        persistence=row.persistence,
+        persistent=bool(row.persistence),
+        state=state,
+        numbers=_service_numbers(sources, str(row.at), kernel),
+        servers=servers,
+        row=row,
+    )
+
+
+def _of_kernel(
+    sources: Sources, kernel: Mapping[str, Any], applied: VirtualService | None
+) -> ServiceLine:
+    """A service without a row: deleted from the wish, or put there by somebody else."""
+    key = str(kernel["key"])
+    ours = key in sources.ours or applied is not None
+    protocol, _, address = key.partition(" ")
+    servers = tuple(
+        ServerLine(
+            at=server["at"],
+            name=sources.names.get(_host(server["at"]), ""),
+            method=SHORT_METHODS.get(server["forward"], server["forward"]),
+            weight=server["weight"],
+            state=PENDING if ours else FOREIGN,
+            numbers=_numbers(sources, row_key(key, server["at"]), server),
+        )
+        for server in kernel["servers"]
+    )
+    return ServiceLine(
+        key=key,
+        protocol=protocol,
+        address=address,
+        vip=_host(address) if ":" in address else "",
+        scheduler=kernel["scheduler"],
+        persistence=applied.persistence if applied else 0,
+        persistent=kernel["persistent"],
+        state=PENDING if ours else FOREIGN,
+        numbers=_service_numbers(sources, key, kernel),
+        servers=servers,
+    )
+
+
+def _servers(
+    sources: Sources,
+    key: str,
+    kernel: Mapping[str, Any] | None,
+    wanted: Mapping[str, RealServer],
+    applied: VirtualService | None,
+    off: Iterable[str],
+    names: Mapping[str, str],
+) -> Iterator[ServerLine]:
+    before = {server.endpoint: server for server in applied.servers} if applied else {}
+    present = {server["at"]: server for server in kernel["servers"]} if kernel else {}
+    for at in dict.fromkeys([*wanted, *off, *present]):
+        wish, now = wanted.get(at), present.get(at)
+        state = row_state(
+            known=sources.sample is not None,
+            wanted=wish,
+            applied=before.get(at),
+            present=now is not None,
+            same=_same(wish, now),
+            ours=at in before or at in off or wish is not None,
+            draining=now is not None and now["weight"] == 0,
+        )
+        yield ServerLine(
+            at=at,
+            name=names.get(_host(at), ""),
+            method=_method(wish, now),
+            weight=now["weight"] if now else wish.weight if wish else None,
+            state=state,
+            numbers=_numbers(sources, row_key(key, at), now),
+        )
+
+
+def row_state(
+    *,
+    known: bool,
+    wanted: object | None,
+    applied: object | None,
+    present: bool,
+    same: bool,
+    ours: bool,
+    draining: bool = False,
+) -> str:
+    """Return the state of one row. *same*: the kernel has what is wanted.
+
+    Not knowing goes before everything; an edit that waits explains a difference, and
+    only a difference that nothing explains is drift.
+    """
+    if not known:
+        return UNKNOWN
+    if wanted != applied:
+        gone = wanted is None and not present
+        return DISABLED if gone else PENDING
+    if wanted is None:
+        return DISABLED if not present else DRIFT if ours else FOREIGN
+    if not present or not same:
+        return DRIFT
+    return DRAINING if draining else LISTED
+
+
+def _same(wish: RealServer | None, now: Mapping[str, Any] | None) -> bool:
+    if wish is None or now is None:
+        return False
+    return now["weight"] == wish.weight and now["forward"] in (
+        wish.method.listed,
+        "Local",
+    )
+
+
+def _method(wish: RealServer | None, now: Mapping[str, Any] | None) -> str:
+    if now is not None:
+        return SHORT_METHODS.get(now["forward"], str(now["forward"]))
+    method = wish.method if wish else ForwardingMethod.DR
+    return method.value.upper()
+
+
+def _host(at: str) -> str:
+    return at.rpartition(":")[0].strip("[]")
+
+
+def _numbers(sources: Sources, key: str, kernel: Mapping[str, Any] | None) -> Numbers:
+    if kernel is None:
+        return Numbers()
+    return Numbers(
+        active=kernel["active"],
+        inactive=kernel["inactive"],
+        rates=kernel["rates"],
+        totals=kernel["counters"],
+        blind=kernel["forward"] in BLIND,
+        spark=_spark(sources, key),
+    )
+
+
+def _service_numbers(
+    sources: Sources, key: str, kernel: Mapping[str, Any] | None
+) -> Numbers:
+    if kernel is None:
+        return Numbers()
+    servers = kernel["servers"]
+    return Numbers(
+        active=sum(server["active"] for server in servers),
+        inactive=sum(server["inactive"] for server in servers),
+        rates=kernel["rates"],
+        totals=kernel["counters"],
+        blind=bool(servers) and all(s["forward"] in BLIND for s in servers),
+        spark=_spark(sources, key),
+    )
+
+
+def _spark(sources: Sources, key: str) -> Sequence[float]:
+    return [point for point in sources.sparks.get(key, ()) if point is not None]
