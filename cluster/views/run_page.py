@@ -15,6 +15,7 @@ from cluster.models import Host, Run, Step, User
 from cluster.templatetags.ui import as_shell
 
 State = Run.State
+_FAILED = (Step.State.FAILED, Step.State.UNKNOWN)
 _OVER = (Step.State.DONE, Step.State.FAILED, Step.State.UNKNOWN, Step.State.UNDONE)
 
 
@@ -84,6 +85,7 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
         else [],
         "may_operate": person.may_operate,
         "shell_text": shell_text(forward) if is_plan else "",
+        "failed": [step for step in forward if step.row.state in _FAILED],
         "again": run.is_final and run.state != State.CONVERGED,
     }
 
