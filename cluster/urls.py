@@ -4,13 +4,17 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.i18n import set_language
 
+from cluster import events
 from cluster.views import (
     account,
     addresses,
     audit,
+    clusters,
     history,
     host_setup,
     hosts,
+    live,
+    overview,
     runs,
     service_form,
     services,
@@ -24,6 +28,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", account.logout, name="logout"),
     path("password/", account.password, name="password"),
     path("language/", login_not_required(set_language), name="set_language"),
+    # Overview and live pages; /events/ is answered by the ASGI process only
+    path("", overview.overview, name="overview"),
+    path("overview/", overview.overview_live, name="overview_live"),
+    path("clusters/new/", clusters.cluster_new, name="cluster_new"),
+    path("clusters/<slug:slug>/", live.cluster, name="cluster"),
+    path("clusters/<slug:slug>/live/", live.cluster_live, name="cluster_live"),
+    path("clusters/<slug:slug>/graph.json", live.graph_data, name="graph_data"),
+    path("events/clusters/<slug:slug>/", events.cluster_stream, name="cluster_events"),
     # Virtual services: the wish
     path("clusters/<slug:slug>/services/", services.services, name="services"),
     path(
