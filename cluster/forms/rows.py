@@ -24,7 +24,8 @@ def changed_rows(data: QueryDict) -> QueryDict:
         data[f"{PREFIX}-{total}-weight"] = "1"
         data[_TOTAL] = str(total + 1)
     elif "remove_server" in data:
-        _remove(data, _number(data.get("remove_server")), total)
+        # Nonsense names the row after the last one, which is not there.
+        _remove(data, _number(data.get("remove_server"), total), total)
     return data
 
 
@@ -42,6 +43,5 @@ def _remove(data: QueryDict, gone: int, total: int) -> None:
     data[_TOTAL] = str(total - 1)
 
 
-def _number(typed: object) -> int:
-    """A number of rows; nonsense counts as none, the formset refuses it anyway."""
-    return int(str(typed)) if re.fullmatch("[0-9]{1,4}", str(typed)) else 0
+def _number(typed: object, nonsense: int = 0) -> int:
+    return int(str(typed)) if re.fullmatch("[0-9]{1,4}", str(typed)) else nonsense

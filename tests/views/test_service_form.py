@@ -1,0 +1,377 @@
+"""The form of a virtual service: saved whole, or refused beside its fields."""
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from cluster.lvs.host import Footprint
+from cluster.models import AddressCheck, AuditEvent, Run, VirtualService
+from cluster.views import addresses
+from tests.build import director, eth_vip, service
+
+NEW = reverse("cluster:service_new", args=["lab"])
+ROWS = reverse("cluster:service_row", args=["lab"])
+CHECK = reverse("cluster:service_check", args=["lab"])
+SERVICES = reverse("cluster:services", args=["lab"])
+State = AddressCheck.State
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch):
+    """No worker answers in these tests, so nobody waits for one."""
+    monkeypatch.setattr(addresses, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(addresses, "LOOK_SECONDS", 0.01)
+
+
+def typed(lab, *servers, **fields):
+    """Return what a browser posts; a server is (name, port, weight)."""
+    data = {
+        "protocol": "tcp",
+        "address": "10.0.1.31",
+        "port": "80",
+        "name": "",
+        "scheduler": "rr",
+        "persistence": "300",
+        "enabled": "on",
+        "next": "save",
+        "servers-TOTAL_FORMS": str(len(servers)),
+        "servers-INITIAL_FORMS": "0",
+    }
+    for row, (name, port, weight) in enumerate(servers):
+        host = lab.hosts[name].pk if name in lab.hosts else name
+        data[f"servers-{row}-host"] = str(host)
+        data[f"servers-{row}-port"] = port
+        data[f"servers-{row}-weight"] = weight
+    return data | fields
+
+
+TWO = (("web1", "", "1"), ("web2", "", "2"))
+
+
+def answered(lab, state, vip="10.0.1.31", **fields):
+    return AddressCheck.objects.create(
+        cluster=lab.cluster,
+        address=vip,
+        state=state,
+        answered_at=timezone.now(),
+        **fields,
+    )
+
+
+@pytest.fixture
+def free(lab):
+    return answered(lab, State.FREE)
+
+
+def errors(response):
+    entry = response.context["entry"]
+    rows = [form.errors for form in entry.servers.forms]
+    return dict(entry.form.errors), rows
+
+
+# -- saving --
+
+
+def test_a_new_form_proposes_wlc_port_80_and_two_rows(operator, lab):
+    page = operator.get(NEW)
+    assert page.context["form"]["scheduler"].value() == "wlc"
+    assert page.context["form"]["port"].value() == "80"
+    assert len(page.context["servers"].forms) == 2
+    assert "fewest connections for its weight" in page.content.decode()
+
+
+def test_saving_writes_the_wish_and_the_audit_log(operator, lab, free):
+    data = typed(lab, *TWO, persistent="on", persistence="600", name="shop")
+    assert operator.post(NEW, data).url == SERVICES
+    row = VirtualService.objects.get()
+    assert row.as_value().persistence == 600
+    assert [(s.host.name, s.port, s.weight) for s in row.servers.all()] == [
+        ("web1", 80, 1),
+        ("web2", 80, 2),
+    ]
+    assert lab.cluster.vips.get().number == 1
+    event = AuditEvent.objects.get()
+    assert event.object == "TCP 10.0.1.31:80"
+    assert "Add virtual service" in str(event.sentence)
+
+
+def test_save_and_review_plans_at_once(operator, lab, free, queued):
+    with queued() as rung:
+        answer = operator.post(NEW, typed(lab, *TWO, next="review"))
+    run = Run.objects.get()
+    assert answer.url == reverse("cluster:run", args=[run.pk])
+    assert rung == [("plan_run", (run.pk,))]
+    assert run.wish == lab.cluster.wish().as_json()
+
+
+def test_without_persistence_the_seconds_do_not_count(operator, lab, free):
+    operator.post(NEW, typed(lab, *TWO, persistence="300"))
+    assert VirtualService.objects.get().persistence == 0
+
+
+def test_editing_says_before_and_after(operator, lab, free):
+    row = lab.add_service(name="shop")
+    url = reverse("cluster:service", args=["lab", row.pk])
+    kept = set(row.servers.values_list("pk", flat=True))
+    data = typed(lab, ("web1", "", "1"), ("web2", "", "5"), scheduler="sh", name="web")
+    assert operator.post(url, data).url == SERVICES
+    assert set(row.servers.values_list("pk", flat=True)) == kept
+    sentence = AuditEvent.objects.get().text
+    assert "scheduler round robin → source hashing" in sentence
+    assert "weight of web2 1 → 5" in sentence
+    assert "name “shop” → “web”" in sentence
+
+
+def test_moving_to_another_port_takes_the_servers_along(operator, lab, free):
+    row = lab.add_service()
+    url = reverse("cluster:service", args=["lab", row.pk])
+    operator.post(url, typed(lab, ("web1", "", "1"), ("web2", "", "1"), port="443"))
+    row.refresh_from_db()
+    assert {s.port for s in row.servers.all()} == {443}
+    text = AuditEvent.objects.get().text
+    assert "moved to TCP 10.0.1.31:443" in text
+    assert "take web1 out" not in text
+
+
+def test_saving_the_same_again_changes_nothing(operator, lab, free):
+    row = lab.add_service()
+    url = reverse("cluster:service", args=["lab", row.pk])
+    shown = operator.get(url).context["servers"]
+    assert [form["port"].value() for form in shown.forms] == ["", ""]
+    data = typed(lab, ("web1", "", "1"), ("web2", "", "1"))
+    answer = operator.post(url, data, follow=True)
+    assert "Nothing was changed" in answer.content.decode()
+    assert not AuditEvent.objects.exists()
+
+
+def test_a_service_without_servers_is_saved_with_a_warning(operator, lab, free):
+    answer = operator.post(NEW, typed(lab), follow=True)
+    assert "it will refuse every connection" in answer.content.decode()
+    assert VirtualService.objects.get().servers.count() == 0
+
+
+def test_a_row_that_nobody_filled_in_is_no_server(operator, lab, free):
+    operator.post(NEW, typed(lab, ("web1", "", "1"), ("", "", "1")))
+    assert VirtualService.objects.get().servers.count() == 1
+
+
+# -- refusing --
+
+NONSENSE = [
+    ({"address": "10.0.1.031"}, "address", "without leading zeros"),
+    ({"address": ""}, "address", "Write an address"),
+    ({"address": "10.0.1.6"}, "address", "web1&#x27;s own address"),
+    ({"address": "10.9.0.1"}, "address", "in no network of lb01: eth0 10.0.1.0/24"),
+    ({"address": "１０.0.1.31"}, "address", "no IPv4 address"),  # noqa: RUF001
+    ({"port": "0"}, "port", "out of range"),
+    ({"port": "99999"}, "port", "out of range"),
+    ({"port": ""}, "port", "Write a number from 1 to 65535"),
+    ({"port": "http"}, "port", "no whole number"),
+    ({"port": "-1"}, "port", "out of range"),
+    ({"scheduler": "twos"}, "scheduler", "twos"),
+    ({"protocol": "icmp"}, "protocol", "icmp"),
+    ({"persistent": "on", "persistence": "0"}, "persistence", "out of range"),
+    ({"persistent": "on", "persistence": ""}, "persistence", "Write the seconds"),
+    ({"persistent": "on", "persistence": "2678401"}, "persistence", "out of range"),
+    ({"name": "x" * 65}, "name", "at most 64"),
+    ({"name": "a\0b"}, "name", "Null"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "words"), NONSENSE)
+def test_nonsense_is_refused_beside_its_field(operator, lab, fields, field, words):
+    answer = operator.post(NEW, typed(lab, *TWO, **fields))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert list(errors(answer)[0]) == [field]
+    assert words in page
+    assert "data-error-summary" in page
+    assert not VirtualService.objects.exists()
+    assert not AuditEvent.objects.exists()
+
+
+ROW_NONSENSE = [
+    (("web1", "8080", "1"), "port", "cannot change the port"),
+    (("web1", "x", "1"), "port", "no whole number"),
+    (("web1", "", "65536"), "weight", "out of range"),
+    (("web1", "", "-1"), "weight", "out of range"),
+    (("web1", "", ""), "weight", "Write a number from 0 to 65535"),
+    (("", "80", "1"), "host", "Choose a real server"),
+    (("999", "", "1"), "host", "one of the real servers of this cluster"),
+    (("lb01", "", "1"), "host", "one of the real servers of this cluster"),
+]
+
+
+@pytest.mark.parametrize(("server", "field", "words"), ROW_NONSENSE)
+def test_nonsense_in_a_row(operator, lab, server, field, words):
+    answer = operator.post(NEW, typed(lab, ("web2", "", "1"), server))
+    assert answer.status_code == 422
+    assert errors(answer)[1][0] == {}
+    assert list(errors(answer)[1][1]) == [field]
+    assert words in answer.content.decode()
+
+
+def test_a_real_server_off_the_lan_is_refused(operator, lab):
+    far = lab.hosts["web2"]
+    far.address = "10.9.0.5"
+    far.save()
+    answer = operator.post(NEW, typed(lab, ("web1", "", "1"), ("web2", "", "1")))
+    assert answer.status_code == 422
+    assert "10.9.0.5 is not in the LAN of lb01 (10.0.1.0/24)" in answer.content.decode()
+
+
+def test_the_same_server_twice_is_refused(operator, lab):
+    answer = operator.post(NEW, typed(lab, TWO[0], TWO[0]))
+    assert list(errors(answer)[1][1]) == ["host"]
+
+
+def test_a_refused_form_keeps_what_was_typed(operator, lab):
+    data = typed(lab, ("web1", "8080", "7"), address="nonsense", name="shop")
+    page = operator.post(NEW, data).content.decode()
+    for value in ('value="nonsense"', 'value="8080"', 'value="7"', 'value="shop"'):
+        assert value in page
+
+
+def test_a_service_that_exists_is_refused(operator, lab):
+    lab.add_service()
+    answer = operator.post(NEW, typed(lab, *TWO))
+    assert "exists in this cluster already" in answer.content.decode()
+    assert VirtualService.objects.count() == 1
+
+
+def test_a_service_that_somebody_made_by_hand_is_refused(operator, lab):
+    lab.observe("lb01", director(services=(service(),)))
+    answer = operator.post(NEW, typed(lab, *TWO))
+    assert "made by hand" in answer.content.decode()
+
+
+def test_a_damaged_formset_is_refused(operator, lab):
+    data = typed(lab, *TWO)
+    del data["servers-TOTAL_FORMS"]
+    assert operator.post(NEW, data).status_code == 422
+    huge = typed(lab, *TWO) | {"servers-TOTAL_FORMS": "100000"}
+    assert operator.post(NEW, huge).status_code == 422
+    assert not VirtualService.objects.exists()
+
+
+def test_viewers_and_unknown_services(operator, viewer, lab):
+    assert viewer.get(NEW).status_code == 403
+    assert viewer.post(NEW, typed(lab, *TWO)).status_code == 403
+    assert not VirtualService.objects.exists()
+    assert operator.get(f"{SERVICES}999/").status_code == 404
+    assert operator.put(NEW).status_code == 405
+
+
+# -- is the VIP free? --
+
+
+def test_a_vip_in_use_is_refused_and_nothing_is_lost(operator, lab):
+    answered(lab, State.TAKEN, holder="52:54:00:12:34:56")
+    answer = operator.post(NEW, typed(lab, *TWO))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "10.0.1.31 is in use on the LAN: 52:54:00:12:34:56 answers." in page
+    assert 'value="10.0.1.31"' in page
+    assert not VirtualService.objects.exists()
+
+
+def test_without_an_answer_it_is_saved_with_a_warning(operator, lab, queued):
+    with queued() as rung:
+        answer = operator.post(NEW, typed(lab, *TWO), follow=True)
+    check = AddressCheck.objects.get()
+    assert rung == [("check_address", (str(check.pk),))]
+    assert "It is asked again before" in answer.content.decode()
+    assert VirtualService.objects.exists()
+
+
+def test_an_old_answer_does_not_count(operator, lab, queued):
+    old = answered(lab, State.FREE)
+    AddressCheck.objects.filter(pk=old.pk).update(
+        asked_at=timezone.now() - addresses.FRESH
+    )
+    with queued() as rung:
+        operator.post(NEW, typed(lab, *TWO))
+    assert [name for name, _arguments in rung] == ["check_address"]
+
+
+def test_a_vip_that_a_run_has_bound_is_not_asked(operator, lab, queued):
+    lb01 = lab.hosts["lb01"]
+    lb01.footprint = Footprint((eth_vip(),)).as_json()
+    lb01.save()
+    with queued() as rung:
+        operator.post(NEW, typed(lab, *TWO))
+    assert rung == []
+    assert VirtualService.objects.exists()
+
+
+# -- rows, and notes while typing --
+
+
+@pytest.mark.parametrize("url", [NEW, ROWS])
+def test_a_row_more_loses_nothing(operator, lab, url):
+    data = typed(lab, ("web1", "80", "7"), address="10.0.", add_server="1")
+    answer = operator.post(url, data, headers={"HX-Request": str(url == ROWS).lower()})
+    rows = answer.context["servers"].forms
+    assert answer.status_code == 200
+    assert [row["weight"].value() for row in rows] == ["7", "1"]
+    assert rows[0]["host"].value() == str(lab.hosts["web1"].pk)
+    assert not VirtualService.objects.exists()
+
+
+def test_a_row_less_keeps_the_others_in_order(operator, lab):
+    data = typed(
+        lab, ("web1", "", "1"), ("web2", "", "2"), ("web1", "", "3"), remove_server="1"
+    )
+    answer = operator.post(ROWS, data)
+    rows = answer.context["servers"].forms
+    assert [row["weight"].value() for row in rows] == ["1", "3"]
+
+
+@pytest.mark.parametrize("number", ["9", "-1", "x", ""])
+def test_a_row_that_is_not_there_cannot_be_removed(operator, lab, number):
+    data = typed(lab, ("web1", "", "1"), remove_server=number)
+    rows = operator.post(ROWS, data).context["servers"].forms
+    assert len(rows) == 1
+
+
+def test_the_rows_fragment_is_no_page(operator, viewer, lab):
+    answer = operator.post(ROWS, typed(lab, add_server="1"))
+    assert b"<html" not in answer.content
+    assert operator.get(ROWS).status_code == 405
+    assert viewer.post(ROWS, typed(lab)).status_code == 403
+
+
+def test_notes_come_for_what_is_typed_and_not_for_what_is_empty(operator, lab):
+    data = typed(lab, ("web1", "8080", ""), address="10.0.1.999", port="")
+    answer = operator.post(CHECK, data, headers={"HX-Request": "true"})
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert "999 is larger than 255" in page
+    assert "Write a number" not in page
+    assert "<input" not in page
+    assert page.count('hx-swap-oob="true"') > 5
+
+
+def test_notes_know_the_service_that_is_edited(operator, lab):
+    row = lab.add_service()
+    page = operator.post(CHECK, typed(lab, *TWO, service=str(row.pk)))
+    assert "exists in this cluster" not in page.content.decode()
+    page = operator.post(CHECK, typed(lab, *TWO))
+    assert "exists in this cluster" in page.content.decode()
+
+
+def test_notes_ask_the_lan_about_a_good_vip_only(operator, lab):
+    asks = reverse("cluster:address_check", args=["lab"])
+    assert asks in operator.post(CHECK, typed(lab)).content.decode()
+    bad = operator.post(CHECK, typed(lab, address="10.0.1.6"))
+    assert asks not in bad.content.decode()
+
+
+def test_notes_bring_the_help_of_the_chosen_scheduler(operator, lab):
+    page = operator.post(CHECK, typed(lab, scheduler="fo")).content.decode()
+    assert "highest weight" in page
+
+
+def test_notes_reject_get_and_viewers(operator, viewer, lab):
+    assert operator.get(CHECK).status_code == 405
+    assert viewer.post(CHECK, typed(lab)).status_code == 403
