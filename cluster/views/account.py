@@ -24,6 +24,7 @@ from django.views.decorators.http import (
 from cluster import audit, setup_link, throttle
 from cluster.audit import Action, Actor
 from cluster.forms.account import LoginForm, PasswordForm, SetupForm
+from cluster.lvs.words import gettext_noop as noop
 from cluster.lvs.words import say
 from cluster.models import User
 from cluster.numbers import duration
@@ -59,7 +60,7 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "account/setup_gone.html", status=404)
     with transaction.atomic():
         user = form.save()
-        sentence = say("{name} is the first administrator", name=user.username)
+        sentence = say(noop("{name} is the first administrator"), name=user.username)
         audit.append(_as(user, request), Action.SET_UP, sentence)
     start_session(request, user)
     return redirect(settings.LOGIN_REDIRECT_URL)
@@ -93,7 +94,7 @@ def login(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def logout(request: PersonRequest) -> HttpResponse:
-    audit.append(Actor.of_request(request), Action.SIGNED_OUT, say("Signed out"))
+    audit.append(Actor.of_request(request), Action.SIGNED_OUT, say(noop("Signed out")))
     end_session(request)
     return redirect(settings.LOGOUT_REDIRECT_URL)
 
@@ -108,7 +109,7 @@ def password(request: PersonRequest) -> HttpResponse:
         status = 422 if form.is_bound else 200
         return render(request, "account/password.html", {"form": form}, status=status)
     with transaction.atomic():
-        sentence = say("Changed the own password")
+        sentence = say(noop("Changed the own password"))
         audit.append(Actor.of_request(request), Action.PASSWORD, sentence)
         form.save()
     update_session_auth_hash(request, request.user)
@@ -120,7 +121,7 @@ def password(request: PersonRequest) -> HttpResponse:
 
 def _let_in(request: HttpRequest, user: User) -> HttpResponse:
     throttle.forget(PER_ACCOUNT, user.username)
-    audit.append(_as(user, request), Action.SIGNED_IN, say("Signed in"))
+    audit.append(_as(user, request), Action.SIGNED_IN, say(noop("Signed in")))
     start_session(request, user)  # rotates the session key and the CSRF token
     return redirect(_next(request))
 
@@ -130,7 +131,7 @@ def _refuse(request: HttpRequest, name: str) -> None:
     throttle.failed(PER_ACCOUNT, name)
     # People type their password into the field of the name: log known names only.
     known = User.objects.filter(username=name).exists()
-    sentence = say("Sign-in refused: wrong name or password")
+    sentence = say(noop("Sign-in refused: wrong name or password"))
     actor = Actor.of_request(request)
     audit.append(actor, Action.SIGN_IN_REFUSED, sentence, object=name if known else "")
 
