@@ -1,0 +1,396 @@
+"""A run on its page: planned, confirmed once, watched, told to its end."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from cluster.lvs.plan import plan
+from cluster.lvs.wish import host_wishes
+from cluster.lvs.words import say
+from cluster.models import AuditEvent, Run, Step, VirtualService
+from tests.build import NAMES
+
+REVIEW = reverse("cluster:review", args=["lab"])
+State = Run.State
+
+
+def page_of(run, name="run"):
+    return reverse(f"cluster:{name}", args=[run.pk])
+
+
+@pytest.fixture
+def make_run(lab, li):
+    """Return a function that makes a run with the core's own plan as its steps."""
+
+    def make(state=State.PLANNED, **fields):
+        wish = lab.cluster.wish()
+        states = {host.name: host.state for host in lab.hosts.values()}
+        found = plan(states, host_wishes(wish, states), {}, NAMES)
+        run = Run.objects.create(
+            cluster=lab.cluster,
+            state=state,
+            wish=wish.as_json(),
+            plan_hash=found.hash,
+            requested_by=li,
+            planned_at=timezone.now(),
+            **fields,
+        )
+        Step.objects.bulk_create(
+            Step(run=run, position=n, host=lab.hosts[c.host], change=c.as_json())
+            for n, c in enumerate(found.changes, start=1)
+        )
+        return run
+
+    lab.add_service()
+    return make
+
+
+@pytest.fixture
+def run(make_run):
+    return make_run()
+
+
+def shown(client, run, name="run"):
+    answer = client.get(page_of(run, name))
+    return " ".join(answer.content.decode().split())
+
+
+# -- review --
+
+
+def test_review_makes_a_run_and_queues_its_planning(operator, lab, li, queued):
+    lab.add_service()
+    with queued() as rung:
+        answer = operator.post(REVIEW)
+    run = Run.objects.get()
+    assert answer.url == page_of(run)
+    assert rung == [("plan_run", (run.pk,))]
+    assert (run.state, run.requested_by) == (State.PLANNING, li)
+    assert run.wish == lab.cluster.wish().as_json()
+    assert AuditEvent.objects.get().run == run.pk
+
+
+def test_review_twice_leads_to_the_same_planning(operator, lab, queued):
+    with queued() as rung:
+        first, second = operator.post(REVIEW), operator.post(REVIEW)
+    assert first.url == second.url
+    assert len(rung) == 1
+
+
+def test_review_of_a_newer_wish_is_a_new_run(operator, lab, queued):
+    with queued():
+        first = operator.post(REVIEW)
+        lab.add_service()
+        second = operator.post(REVIEW)
+    assert first.url != second.url
+
+
+def test_review_takes_the_place_of_an_older_plan(operator, run, queued):
+    with queued():
+        operator.post(REVIEW)
+    run.refresh_from_db()
+    newer = Run.objects.first()
+    assert run.state == State.STALE
+    assert str(run.account_sentences[0]) == f"Plan #{newer.pk} has taken its place."
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "verifying", "returning"])
+def test_review_leads_to_a_run_in_progress(operator, make_run, queued, state):
+    busy = make_run(state)
+    with queued() as rung:
+        answer = operator.post(REVIEW)
+    assert answer.url == page_of(busy)
+    assert (rung, Run.objects.count()) == ([], 1)
+
+
+def test_review_rejects_get_viewers_and_strangers(operator, viewer, lab):
+    assert operator.get(REVIEW).status_code == 405
+    assert viewer.post(REVIEW).status_code == 403
+    assert operator.post(reverse("cluster:review", args=["no"])).status_code == 404
+    assert not Run.objects.exists()
+
+
+# -- the page in every state --
+
+
+def test_a_plan_shows_every_command_with_its_undo(operator, run):
+    page = shown(operator, run)
+    for text in (
+        "sudo -n arping -D -c 2 -w 3 -I eth0 10.0.1.31",
+        "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1",
+        "sudo -n ip addr del 10.0.1.31/24 dev eth0 label eth0:1",
+        "nothing to undo",
+        "Bind 10.0.1.31 to lo, so that web1 accepts packets for it",
+        "Apply to 3 hosts",
+        run.plan_hash,
+    ):
+        assert text in page
+    tallies = operator.get(page_of(run)).context["tallies"]
+    assert (tallies["services"].added, tallies["servers"].added) == (1, 2)
+    assert tallies["vips"].added == 1
+
+
+def test_steps_are_grouped_by_host_with_their_place_in_the_run(operator, run):
+    hosts = operator.get(page_of(run)).context["hosts"]
+    assert [(group.host.name, group.numbers) for group in hosts] == [
+        ("lb01", "1, 8-10"),
+        ("web1", "2, 4, 6"),
+        ("web2", "3, 5, 7"),
+    ]
+
+
+def test_a_deleted_service_is_counted_with_its_servers(operator, lab, run):
+    step = run.steps.get(position=8)
+    change = step.change
+    change["command"]["stdin"], change["phase"] = "-D -t 10.0.1.31:80\n", 6
+    change["undo"]["stdin"] = (
+        "-A -t 10.0.1.31:80 -s rr\n-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1\n"
+    )
+    step.save()
+    tallies = operator.get(page_of(run)).context["tallies"]
+    assert (tallies["services"].deleted, tallies["servers"].deleted) == (1, 1)
+
+
+def test_a_viewer_sees_the_plan_and_no_button(viewer, run):
+    page = shown(viewer, run)
+    assert "sudo -n ip addr add" in page
+    assert page_of(run, "run_confirm") not in page
+    assert page_of(run, "run_cancel") not in page
+    assert REVIEW not in page
+
+
+def test_a_newer_wish_is_told_beside_the_plan(operator, run):
+    assert "The wish was changed after this plan" not in shown(operator, run)
+    VirtualService.objects.update(scheduler="sh")
+    assert "The wish was changed after this plan" in shown(operator, run)
+
+
+STATES = [
+    ("planning", "Asking the hosts what they have", True),
+    ("planned", "Apply to 3 hosts", False),
+    ("queued", "Waiting for a worker", True),
+    ("running", "You may close this page", True),
+    ("verifying", "Reading every host again", True),
+    ("returning", "You may close this page", True),
+    ("converged", "Applied and verified", False),
+    ("returned", "everything is as it was before", False),
+    ("partial", "not everything could be taken back", False),
+    ("stale", "This plan is out of date. Nothing was sent.", False),
+    ("refused", "No plan could be made. Nothing was sent.", False),
+    ("cancelled", "Cancelled. Nothing was sent.", False),
+]
+
+
+@pytest.mark.parametrize(("state", "words", "polls"), STATES)
+def test_every_state_has_its_words_and_stops_polling_in_time(
+    operator, make_run, state, words, polls
+):
+    run = make_run(state)
+    for name in ("run", "run_fragment"):
+        page = shown(operator, run, name)
+        assert words in page
+        assert ('hx-trigger="every 1s"' in page) is polls
+    status = operator.get(page_of(run, "run_fragment")).status_code
+    assert status == (200 if polls else 286)
+
+
+def test_every_state_of_a_run_is_tried_above():
+    assert {state for state, _words, _polls in STATES} == set(State.values)
+
+
+def test_the_fragment_is_no_page_and_brings_the_head_along(operator, run):
+    page = shown(operator, run, "run_fragment")
+    assert "<html" not in page
+    for part in ("run-heading", "run-chips", "run-actions"):
+        assert f'id="{part}"' in page
+
+
+def test_a_running_run_shows_its_steps_and_the_current_one(operator, make_run):
+    run = make_run(State.RUNNING, started_at=timezone.now())
+    run.steps.filter(position=1).update(
+        state="done", exit_status=0, output="Received 0 response(s)"
+    )
+    run.steps.filter(position=2).update(state="sent", sent_at=timezone.now())
+    page = shown(operator, run)
+    assert "Step 2 on web1" in page
+    assert "1 of 10" in page
+    assert "Received 0 response(s)" in page
+
+
+def test_the_end_tells_what_was_done_and_what_failed(operator, make_run):
+    run = make_run(State.PARTIAL)
+    run.tell([say("{host} does not answer.", host="web2")])
+    run.save()
+    failed = run.steps.get(position=3)
+    failed.state, failed.trouble = "unknown", say("The line went dead.").as_json()
+    failed.save()
+    run.steps.filter(position__lt=3).update(state="undone")
+    run.steps.filter(position__gt=3).update(state="skipped")
+    Step.objects.create(
+        run=run,
+        position=11,
+        host=failed.host,
+        undoes=failed,
+        change=failed.change,
+        state="failed",
+    )
+    answer = operator.get(page_of(run))
+    page = " ".join(answer.content.decode().split())
+    assert answer.context["groups"] == [("unknown", 1), ("skipped", 7), ("undone", 2)]
+    for words in (
+        "web2 does not answer.",
+        "The line went dead.",
+        "Taking back on web2",
+        f'href="#step-{failed.pk}"',
+        "Plan again",
+    ):
+        assert words in page
+
+
+def test_polling_costs_few_queries(operator, make_run, django_assert_max_num_queries):
+    run = make_run(State.RUNNING, started_at=timezone.now())
+    with django_assert_max_num_queries(6):
+        operator.get(page_of(run, "run_fragment"))
+
+
+def test_what_hosts_print_is_escaped(operator, make_run):
+    run = make_run(State.RUNNING)
+    run.steps.filter(position=1).update(
+        state="failed", exit_status=1, output="<script>alert(1)</script>"
+    )
+    assert "<script>alert" not in operator.get(page_of(run)).content.decode()
+
+
+def test_pages_reject_post_and_unknown_runs(operator, run):
+    for name in ("run", "run_fragment", "run_output"):
+        assert operator.post(page_of(run, name)).status_code == 405
+        assert operator.get(reverse(f"cluster:{name}", args=[999])).status_code == 404
+
+
+# -- confirm --
+
+
+def confirm(client, run, **data):
+    data.setdefault("plan_hash", run.plan_hash)
+    return client.post(page_of(run, "run_confirm"), data)
+
+
+def test_confirming_queues_exactly_this_plan(operator, li, run, queued):
+    with queued() as rung:
+        assert confirm(operator, run).url == page_of(run)
+    run.refresh_from_db()
+    assert (run.state, run.confirmed_by) == (State.QUEUED, li)
+    assert run.confirmed_at is not None
+    assert rung == [("apply_run", (run.pk,))]
+    assert [e.action for e in AuditEvent.objects.all()] == ["confirmed"]
+
+
+def test_confirming_twice_queues_once(operator, run, queued):
+    with queued() as rung:
+        confirm(operator, run)
+        confirm(operator, run)
+    assert len(rung) == 1
+    assert AuditEvent.objects.count() == 1
+
+
+@pytest.mark.parametrize("plan_hash", ["", "0" * 64])
+def test_another_plan_than_the_one_seen_is_not_applied(
+    operator, run, queued, plan_hash
+):
+    with queued() as rung:
+        confirm(operator, run, plan_hash=plan_hash)
+    run.refresh_from_db()
+    assert (run.state, rung) == (State.PLANNED, [])
+
+
+@pytest.mark.parametrize("typed", ["", "LAB", "10.0.1.31"])
+def test_a_plan_with_cautions_needs_the_typed_name(operator, run, queued, typed):
+    run.cautions = [say("This deletes {n} services.", n=3).as_json()]
+    run.save()
+    with queued() as rung:
+        answer = confirm(operator, run, confirm=typed)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Type lab to go on. Nothing was sent." in page
+    assert "This deletes 3 services." in page
+    run.refresh_from_db()
+    assert (run.state, rung) == (State.PLANNED, [])
+
+
+def test_a_plan_with_cautions_goes_on_with_the_name(operator, run, queued):
+    run.cautions = [say("This deletes {n} services.", n=3).as_json()]
+    run.save()
+    with queued() as rung:
+        confirm(operator, run, confirm=" lab ")
+    assert rung == [("apply_run", (run.pk,))]
+
+
+def test_two_runs_at_a_time_are_refused_by_the_database(
+    operator, make_run, run, queued
+):
+    make_run(State.RUNNING)
+    with queued() as rung:
+        answer = operator.post(
+            page_of(run, "run_confirm"), {"plan_hash": run.plan_hash}, follow=True
+        )
+    assert "Another run of this cluster is in progress" in answer.content.decode()
+    run.refresh_from_db()
+    assert (run.state, rung) == (State.PLANNED, [])
+    assert not AuditEvent.objects.exists()
+
+
+def test_confirm_rejects_get_viewers_and_unknown_runs(operator, viewer, run):
+    assert operator.get(page_of(run, "run_confirm")).status_code == 405
+    assert confirm(viewer, run).status_code == 403
+    unknown = reverse("cluster:run_confirm", args=[999])
+    assert operator.post(unknown).status_code == 404
+    run.refresh_from_db()
+    assert run.state == State.PLANNED
+
+
+# -- cancel --
+
+
+@pytest.mark.parametrize("state", ["planning", "planned", "queued"])
+def test_cancel_before_a_worker_has_it(operator, make_run, state):
+    run = make_run(state)
+    operator.post(page_of(run, "run_cancel"))
+    run.refresh_from_db()
+    assert run.state == State.CANCELLED
+    assert str(run.account_sentences[0]) == "li.wei cancelled it. Nothing was sent."
+    assert AuditEvent.objects.get().action == "ended"
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "verifying", "converged"])
+def test_cancel_comes_too_late(operator, make_run, state):
+    lease = timezone.now() + timedelta(seconds=60)
+    run = make_run(state, lease_until=lease)
+    answer = operator.post(page_of(run, "run_cancel"), follow=True)
+    assert "too late to cancel" in answer.content.decode()
+    run.refresh_from_db()
+    assert run.state == state
+    assert not AuditEvent.objects.exists()
+
+
+def test_cancel_rejects_get_and_viewers(operator, viewer, run):
+    assert operator.get(page_of(run, "run_cancel")).status_code == 405
+    assert viewer.post(page_of(run, "run_cancel")).status_code == 403
+    run.refresh_from_db()
+    assert run.state == State.PLANNED
+
+
+# -- log --
+
+
+def test_the_log_is_plain_text_with_everything_sent(viewer, run):
+    run.steps.filter(position=1).update(state="done", exit_status=0, output="free\n")
+    answer = viewer.get(page_of(run, "run_output"))
+    assert answer["Content-Type"].startswith("text/plain")
+    assert "attachment" in answer["Content-Disposition"]
+    text = answer.content.decode()
+    assert "$ sudo -n arping -D -c 2 -w 3 -I eth0 10.0.1.31" in text
+    assert "-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1" in text
+    assert "state: done, exit status: 0" in text
+    assert "\nfree\n" in text
