@@ -69,8 +69,7 @@ def _url(name: str, host: Host | None) -> str:
 @require_form
 @administrator_required
 def host_new(request: PersonRequest) -> HttpResponse:
-    initial = {"cluster": Cluster.objects.filter(slug=request.GET.get("cluster", ""))
-               .first()}  # fmt: skip
+    initial = _probable(request.GET.get("cluster", ""))
     form = NewHostForm(request.POST or None, initial=initial)
     if not form.is_valid():
         status = 422 if form.is_bound else 200
@@ -88,6 +87,21 @@ def host_new(request: PersonRequest) -> HttpResponse:
         audit_host(request, host, text)
         _begin_fetch(host)
     return redirect("cluster:host_access", host.pk)
+
+
+def _probable(slug: str) -> dict[str, Any]:
+    """Return what the next host probably is: a director first, then real servers,
+    in the same cluster and with the same key."""
+    cluster = Cluster.objects.filter(slug=slug).first() or Cluster.objects.first()
+    if cluster is None:
+        return {"role": Host.Role.DIRECTOR}
+    known = cluster.hosts.last()
+    has_director = cluster.hosts.directors().exists()
+    return {
+        "cluster": cluster,
+        "role": Host.Role.REAL_SERVER if has_director else Host.Role.DIRECTOR,
+        "ssh_user": known.ssh_user if known else "piranha",
+    }
 
 
 @require_safe
