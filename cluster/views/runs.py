@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.contrib import messages
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -19,6 +17,7 @@ from cluster.audit import Action, Actor
 from cluster.lvs.words import say
 from cluster.models import Cluster, Run
 from cluster.views.access import operator_required
+from cluster.views.bell import ring
 from cluster.views.request import PersonRequest
 from cluster.views.run_page import log_text, run_context
 
@@ -50,8 +49,7 @@ def _new_run(request: PersonRequest, cluster: Cluster, wish: dict[str, object]) 
     _supersede(cluster, run)
     actor = Actor.of_request(request)
     audit.of_run(actor, Action.PLANNED, run, say("Ask for plan {run}", run=run))
-    # robust: without a broker the run waits, and the next tick rings again.
-    transaction.on_commit(partial(tasks.plan_run.delay, run.pk), robust=True)
+    ring(tasks.plan_run, run.pk)
     return run
 
 
@@ -121,8 +119,7 @@ def _confirm(request: PersonRequest, run: Run) -> bool:
             sentence = say("Confirm plan {hash}", hash=run.plan_hash[:8])
             actor = Actor.of_request(request)
             audit.of_run(actor, Action.CONFIRMED, run, sentence)
-            ring = partial(tasks.apply_run.delay, run.pk)
-            transaction.on_commit(ring, robust=True)
+            ring(tasks.apply_run, run.pk)
     return bool(confirmed)
 
 

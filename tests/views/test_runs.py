@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
+from cluster import tasks
 from cluster.lvs.plan import plan
 from cluster.lvs.wish import host_wishes
 from cluster.lvs.words import say
@@ -103,6 +105,20 @@ def test_review_leads_to_a_run_in_progress(operator, make_run, queued, state):
         answer = operator.post(REVIEW)
     assert answer.url == page_of(busy)
     assert (rung, Run.objects.count()) == ([], 1)
+
+
+def test_without_a_broker_the_run_waits_for_the_next_tick(
+    operator, lab, monkeypatch, django_capture_on_commit_callbacks
+):
+    def no_broker(*_arguments):
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(tasks.plan_run, "delay", no_broker)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = operator.post(REVIEW)
+    run = Run.objects.get()
+    assert answer.url == page_of(run)
+    assert Run.objects.unattended().get() == run
 
 
 def test_review_rejects_get_viewers_and_strangers(operator, viewer, lab):
