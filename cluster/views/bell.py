@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Task
 from django.db import transaction
 
 
-def ring(task: Task, *arguments: object) -> None:
+def ring(task: Task[..., Any], *arguments: object) -> None:
     """Queue the task on commit.
 
     Without a broker the page works all the same: the rows say what is to be done, and
