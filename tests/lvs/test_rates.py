@@ -1,0 +1,123 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.lvs.counters import Counters
+from cluster.lvs.rates import Meter, Moment, Rates, rates_between, seconds_between
+
+number = st.integers(min_value=0, max_value=2**63)
+counters = st.builds(Counters, number, number, number, number, number)
+samples = st.lists(
+    st.tuples(
+        st.floats(min_value=-5, max_value=30),  # the director's clock may jump
+        st.sampled_from(["boot-1", "boot-2"]),
+        st.dictionaries(st.sampled_from("abc"), counters, max_size=3),
+    ),
+    max_size=12,
+)
+
+
+def fields(rates: Rates):
+    return [
+        rates.conns,
+        rates.in_packets,
+        rates.out_packets,
+        rates.in_bytes,
+        rates.out_bytes,
+    ]
+
+
+def c(conns: int) -> Counters:
+    return Counters(conns, 5 * conns, 0, 300 * conns, 0)
+
+
+def at(seconds: float) -> Moment:
+    return Moment(1000 + seconds, seconds)
+
+
+@given(samples)
+def test_no_rate_is_ever_negative_and_each_row_has_one_or_none(steps):
+    meter, there, here = Meter(), 0.0, 0.0
+    for step, boot, rows in steps:
+        there, here = there + step, here + abs(step)
+        rates = meter.add(Moment(there, here), boot, rows)
+        assert rates.keys() == rows.keys()
+        for rate in rates.values():
+            assert rate is None or min(fields(rate)) >= 0
+
+
+@given(counters, counters, st.floats(min_value=0.1, max_value=100))
+def test_a_counter_that_started_again_gives_no_rate(before, now, seconds):
+    rates = rates_between(before, now, seconds)
+    grown = min(n - b for b, n in zip(astuple(before), astuple(now), strict=True)) >= 0
+    assert (rates is not None) == grown
+
+
+def astuple(value: Counters):
+    return (
+        value.conns,
+        value.in_packets,
+        value.out_packets,
+        value.in_bytes,
+        value.out_bytes,
+    )
+
+
+def test_the_first_sample_has_no_rate_and_the_second_has():
+    meter = Meter()
+    assert meter.add(at(0), "b", {"row": c(10)}) == {"row": None}
+    assert meter.add(at(2), "b", {"row": c(16)})["row"].conns == 3.0
+
+
+def test_a_rate_is_taken_over_two_periods():
+    # The kernel refreshes its counters every 2 s: sometimes twice between two samples.
+    meter = Meter()
+    counts = [0, 10, 10, 30, 40, 40]
+    rates = [
+        meter.add(at(2 * i), "b", {"row": c(n)})["row"] for i, n in enumerate(counts)
+    ]
+    assert [rate and rate.conns for rate in rates] == [None, 5.0, 2.5, 5.0, 7.5, 2.5]
+
+
+def test_zeroed_counters_make_a_gap_not_a_spike():
+    meter = Meter()
+    for i, n in enumerate([1_000_000, 1_000_010]):
+        meter.add(at(2 * i), "b", {"row": c(n)})
+    assert meter.add(at(4), "b", {"row": c(2)}) == {"row": None}
+    assert meter.add(at(6), "b", {"row": c(12)})["row"].conns == 5.0
+
+
+def test_a_reboot_is_noticed_even_when_counters_have_grown():
+    meter = Meter()
+    meter.add(at(0), "boot-1", {"row": c(10)})
+    assert meter.add(at(2), "boot-2", {"row": c(500)}) == {"row": None}
+
+
+def test_a_row_that_was_away_starts_again():
+    meter = Meter()
+    meter.add(at(0), "b", {"row": c(10)})
+    meter.add(at(2), "b", {})
+    assert meter.add(at(4), "b", {"row": c(5000)}) == {"row": None}
+
+
+def test_a_row_that_is_forgotten_starts_again_while_others_go_on():
+    meter = Meter()
+    meter.add(at(0), "b", {"gone": c(10), "stays": c(10)})
+    meter.keep(["stays"])
+    rates = meter.add(at(2), "b", {"gone": c(5000), "stays": c(20)})
+    assert rates["gone"] is None
+    assert rates["stays"].conns == 5.0
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "seconds"),
+    [
+        (2.0, 2.0, 2.0),
+        (2.0, 2.9, 2.0),  # the frame was late, the director was not
+        (0.0, 2.0, None),
+        (-3600.0, 2.0, None),  # its clock was set back
+        (3602.0, 2.0, None),  # ... and forward
+    ],
+)
+def test_the_directors_clock_is_believed_as_far_as_ours_agrees(there, here, seconds):
+    assert seconds_between(Moment(0, 0), Moment(there, here)) == seconds

@@ -1,0 +1,83 @@
+import json
+
+import pytest
+
+from cluster.watch.sample import Sampler
+from tests.lvs.samples import sample as text_of
+from tests.watch.build import KEY, WEB1, moment, sections
+
+
+def test_a_frame_of_a_real_director():
+    sampler = Sampler()
+    first = sampler.take(sections(), moment(0), 100.0)
+    assert [service.key for service in first.services] == [KEY]
+    assert first.counters[KEY].conns == 120
+    assert first.counters[WEB1].in_bytes == 32477
+    assert first.total_rates is None
+    assert "10.0.1.31" in first.addresses
+    assert first.active == 3
+    second = sampler.take(sections(), moment(2), 102.0)
+    assert second.rates[KEY].conns == 0.0
+    json.dumps(second.as_json())
+
+
+def test_equal_bytes_are_not_parsed_again():
+    sampler = Sampler()
+    first = sampler.take(sections(), moment(0), 100.0)
+    second = sampler.take(sections(), moment(2), 102.0)
+    assert second.services is first.services
+    assert second.counters is first.counters
+
+
+def test_between_two_listings_counters_and_their_age_stay():
+    sampler = Sampler()
+    sampler.take(sections(), moment(0), 100.0)
+    later = sampler.take(sections(stats=None, addresses=None), moment(2), 102.0)
+    assert later.counters[KEY].conns == 120
+    assert later.counted_at == 100.0
+    assert "10.0.1.31" in later.addresses
+
+
+def test_a_row_that_left_the_table_takes_its_counters_along():
+    sampler = Sampler()
+    sampler.take(sections(), moment(0), 100.0)
+    lines = text_of("proc-net-ip_vs").splitlines(keepends=True)
+    without = "".join(line for line in lines if "0A000106" not in line).encode()
+    gone = sampler.take(sections(table=without, stats=None), moment(2), 102.0)
+    assert WEB1 not in gone.counters
+    back = sampler.take(sections(), moment(4), 104.0)
+    assert back.rates[WEB1] is None  # it may be another one with the same address
+    assert back.rates[KEY] is not None
+
+
+def test_without_ip_vs_there_is_nothing_to_count():
+    sampler = Sampler()
+    sampler.take(sections(), moment(0), 100.0)
+    empty = sampler.take(
+        sections(table=None, total=None, stats=None, status=None), moment(2), 102.0
+    )
+    assert not empty.loaded
+    assert empty.services == ()
+    assert empty.as_json()["totals"] is None
+
+
+def test_what_ipvsadm_complains_of_is_told_and_no_old_number_is_kept():
+    sampler = Sampler()
+    sampler.take(sections(), moment(0), 100.0)
+    refused = sections(status=1, stats=b"sudo: a password is required\n")
+    sample = sampler.take(refused, moment(2), 102.0)
+    assert sample.error == "sudo: a password is required"
+    assert sample.counters == {}
+    again = sampler.take(sections(), moment(4), 104.0)
+    assert again.error == ""
+    assert again.counters[KEY].conns == 120
+
+
+def test_a_broken_frame_is_refused_as_a_whole():
+    with pytest.raises(ValueError, match="no totals"):
+        Sampler().take(sections(total=b"half a"), moment(0), 100.0)
+
+
+def test_addresses_that_cannot_be_read_are_no_addresses():
+    sample = Sampler().take(sections(addresses=b"sh: ip: not found"), moment(0), 1.0)
+    assert sample.addresses == ()

@@ -1,0 +1,69 @@
+"""Against the real server that the broker fixture started."""
+
+import json
+import math
+import uuid
+
+import pytest
+import redis
+
+from cluster.watch import store
+from cluster.watch.store import News
+from tests.watch.build import sample
+
+
+@pytest.fixture
+def director() -> int:
+    return uuid.uuid4().int % 10**12
+
+
+def test_a_published_sample_can_be_read_and_rings_once(director):
+    with store.client().pubsub(ignore_subscribe_messages=True) as news:
+        news.subscribe(store.CHANNEL)
+        news.get_message(timeout=1)
+        other = director + 1
+        store.publish([News(director, 7, sample()), News(other, 8, sample())])
+        message = news.get_message(timeout=2)
+        assert json.loads(message["data"]) == [[director, 7], [other, 8]]
+        assert news.get_message(timeout=0.1) is None
+    found = store.latest([director, other + 1])
+    assert found == {director: json.loads(json.dumps(sample().as_json()))}
+    assert 0 < store.client().ttl(f"live:{director}") <= store.LIVE_SECONDS
+
+
+def test_the_ring_keeps_the_last_hour(director):
+    for start in range(0, store.RING_TICKS + 10, 100):
+        batch = [News(director, 1, sample(float(at))) for at in range(start, start + 100)]
+        store.publish(batch)
+    ticks = store.ticks([director], since=0.0)[director]
+    assert len(ticks) == store.RING_TICKS
+    assert ticks[-1].at == 1899.0
+    assert [tick.at for tick in store.ticks([director], 1898.0)[director]] == [
+        1898.0,
+        1899.0,
+    ]
+
+
+def test_an_unknown_rate_is_not_a_zero(director):
+    store.publish([News(director, 1, sample(rates={}))])
+    (tick,) = store.ticks([director], 0.0)[director]
+    assert math.isnan(tick.conns)
+    assert tick.active == 3.0
+
+
+def test_nothing_is_asked_of_nobody():
+    assert store.latest([]) == {}
+    assert store.ticks([], 0.0) == {}
+
+
+def test_lines_are_kept_beside(director):
+    sparks = {"slot": 1, "rows": {"": [1.0, None]}}
+    store.publish([News(director, 1, sample(), sparks)])
+    store.publish([News(director, 1, sample())])
+    assert store.sparks([director]) == {director: sparks}
+
+
+def test_a_server_that_is_away_is_an_error_of_redis(settings, tmp_path):
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock?db=0"
+    with pytest.raises(redis.RedisError):
+        store.latest([1])
