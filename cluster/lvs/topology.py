@@ -19,7 +19,7 @@ _CLIENTS_X, _CLIENTS_R = 74.0, 44.0
 _PILL_HEIGHT, _PILL_STEP, _PILL_WIDTH = 24.0, 30.0, 112.0
 _PILLS_A_ROW = 2
 _THINNEST, _THICKEST = 1.5, 9.0
-_RETURN_HEIGHT = 44.0
+_RETURN_HEIGHT = 52.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +190,18 @@ def _inflow(middle: float, director: Box, width: float) -> Flow:
 def _flow(director: Box, server: Box, width: float) -> Flow:
     start, end = director.right + 2.0, server.x - 6.0
     path = _curve(start, director.middle, end, server.middle)
-    return Flow(path, width, end - 58.0, round(server.middle - 9.0 - width / 2, 1))
+    # On the side from which the line does not come.
+    from_above = director.middle < server.middle - 1.0
+    gap = 18.0 + width / 2 if from_above else -9.0 - width / 2
+    return Flow(path, width, end - 44.0, round(server.middle + gap, 1))
 
 
 def _reply(middle: float, height: float) -> Flow:
     """From below the real servers back to the clients, past everything."""
-    low = height - 14.0
+    low = height - 26.0
     start, end = _SERVER_X + 134.0, middle + _CLIENTS_R + 8.0
     path = (
         f"M {start:g} {low - 22:g} C {start - 90:g} {low + 8:g}, "
         f"{_CLIENTS_X + 230:g} {low + 8:g}, {_CLIENTS_X + 12:g} {end:g}"
     )
-    return Flow(path, _THINNEST, 545.0, round(low - 12.0, 1))
+    return Flow(path, _THINNEST, 640.0, round(height - 6.0, 1))

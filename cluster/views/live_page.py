@@ -50,6 +50,8 @@ class Director:
     def state(self) -> str:
         if self.host.trouble:
             return str(self.host.trouble["kind"]).upper()
+        if not self.host.host_key:
+            return "KEY_NOT_ACCEPTED"
         if self.sample is None:
             return board.UNKNOWN
         return "ACTIVE" if self.vips else "STANDBY"
@@ -64,7 +66,6 @@ class Director:
 class Kpi:
     label: str
     value: str
-    unit: str
     values: Sequence[float]
 
 
@@ -83,13 +84,21 @@ class Live:
         return sum(1 + len(line.servers) for line in self.lines) > LONG_TABLE
 
     @property
-    def chips(self) -> list[tuple[str, int]]:
-        """States and how many rows have them, worst first; what is usual only alone."""
-        states = [line.state for line in self.lines]
-        states += [server.state for line in self.lines for server in line.servers]
-        found = [(state, states.count(state)) for state in board.WORST_FIRST]
-        told = [(state, n) for state, n in found if n]
-        return [pair for pair in told if pair[0] != board.LISTED] or told
+    def chips(self) -> list[tuple[str, str]]:
+        """States of real servers and how many have them, worst first.
+
+        What is usual is only told when there is nothing else: ``ACTIVE 4/4``.
+        """
+        states = [server.state for line in self.lines for server in line.servers]
+        states += [line.state for line in self.lines if not line.servers]
+        told = [
+            (state, str(states.count(state)))
+            for state in board.WORST_FIRST
+            if state in states and state != board.LISTED
+        ]
+        if told or not states:
+            return told
+        return [(board.LISTED, f"{len(states)}/{len(states)}")]
 
     @property
     def silent(self) -> list[Director]:
@@ -234,35 +243,31 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
 def kpis(live: Live) -> list[Kpi]:
     totals = live.totals
     out = _("not seen") if live.is_blind else bytes_rate(totals["out_bytes"])
+    passes_by = _("Outgoing: replies pass by")
     return [
         Kpi(
             _("Connections per second"),
             rate(totals["conns"]),
-            "",
             spark(live.ticks, "conns"),
         ),
         Kpi(
             _("Active connections"),
             count(totals["active"]),
-            "",
             spark(live.ticks, "active"),
         ),
         Kpi(
             _("Inactive connections"),
             count(totals["inactive"]),
-            "",
             spark(live.ticks, "inactive"),
         ),
         Kpi(
             _("Incoming"),
             bytes_rate(totals["in_bytes"]),
-            "",
             spark(live.ticks, "in_bytes"),
         ),
         Kpi(
-            _("Outgoing"),
+            passes_by if live.is_blind else _("Outgoing"),
             out,
-            _("replies pass the director by") if live.is_blind else "",
             () if live.is_blind else spark(live.ticks, "out_bytes"),
         ),
     ]
@@ -290,8 +295,8 @@ def picture_of(live: Live, look: Look) -> Picture | None:
         for d in live.directors
     ]
     acting = live.acting
-    # Without a fresh sample nothing is known to flow: no lines are drawn.
-    place = live.directors.index(acting) if acting and acting.sample else None
+    # Nothing is known to flow without a fresh sample, nor to a director without a VIP.
+    place = live.directors.index(acting) if acting and acting.vips else None
     return picture(nodes, place, lines)
 
 
