@@ -73,7 +73,7 @@ test-services: setup-test ## the tests of database and broker, on PostgreSQL and
 	$(PY) -m tests.services $(PYTEST) -q --backed -m "$(UNIT)"
 
 ifeq ($(filter lab,$(PIRANHA_TEST_WITHOUT)),)
-test-lab: setup-test lab ## drive the hosts of the lab
+test-lab: setup-test ## drive the hosts of the lab
 	$(PYTEST) -q -m "lab and not browser"
 else
 test-lab:
