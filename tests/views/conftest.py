@@ -91,6 +91,14 @@ def operator(li: User) -> Client:
 
 
 @pytest.fixture
+def administrator(db: None) -> Client:
+    client = Client()
+    user = User.objects.create(username="ada", role=User.Role.ADMINISTRATOR)
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
 def viewer(db: None) -> Client:
     client = Client()
     user = User.objects.create(username="bo", role=User.Role.VIEWER)
@@ -98,6 +106,13 @@ def viewer(db: None) -> Client:
     return client
 
 
+QUEUED = (
+    "plan_run",
+    "apply_run",
+    "check_address",
+    "fetch_host_key",
+    "look_at_host",
+)
 Rung = list[tuple[str, tuple[Any, ...]]]
 
 
@@ -111,7 +126,7 @@ def queued(
     @contextmanager
     def collecting() -> Iterator[Rung]:
         rung: Rung = []
-        for name in ("plan_run", "apply_run", "check_address"):
+        for name in QUEUED:
 
             def ring(*args: Any, name: str = name) -> None:
                 rung.append((name, args))
