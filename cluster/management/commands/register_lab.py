@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, Any]:
         raise CommandError(
             f"{error.filename} is missing: start the lab first, with: make lab"
         ) from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CommandError(f"{path} is not what the lab writes: {error!r}") from error
     return data
 
