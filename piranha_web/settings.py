@@ -8,16 +8,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-import django_stubs_ext
 import environ
 from cryptography.fernet import Fernet
 from django.utils.translation import gettext_lazy as _
 
 from piranha_web.addresses import as_broker, valkey_socket, with_database
 from piranha_web.keys import read_or_make
-
-# QuerySet["Host"] and friends are names for the type checker; make them run.
-django_stubs_ext.monkeypatch()
 
 env = environ.Env()
 
