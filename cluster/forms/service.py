@@ -59,7 +59,7 @@ class ServiceForm(Form):
         initial=terms.DEFAULT_SCHEDULER.value,
     )
     persistent = forms.BooleanField(
-        label=_("Persistent: a client stays with its real server"), required=False
+        label=_("Keep each client on its real server"), required=False
     )
     persistence = NumberField(
         *validate.PERSISTENCE,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from cluster import audit, draft
 from cluster.audit import Action, Actor
-from cluster.lvs.edits import Edit, joined
+from cluster.lvs.edits import Edit, Names, joined
 from cluster.lvs.table import ServiceAddress
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.words import Sentence, say
@@ -31,6 +31,13 @@ class Line:
     row: VirtualService | None
     gone: ServiceValue | None
     edit: Edit | None
+    names: Names
+
+    @property
+    def gone_servers(self) -> list[tuple[str, int]]:
+        """Return names and weights of what is still applied."""
+        servers = self.gone.servers if self.gone else ()
+        return [(self.names.get(s.address, str(s.address)), s.weight) for s in servers]
 
 
 @require_safe
@@ -43,10 +50,16 @@ def services(request: PersonRequest, slug: str) -> HttpResponse:
 def lines(cluster: Cluster) -> list[Line]:
     rows = {r.at: r for r in cluster.services.prefetch_related("servers__host")}
     found = {edit.at: edit for edit in draft.draft_edits(cluster)}
-    gone = draft.applied_table(cluster).by_address
+    gone, known = draft.applied_table(cluster).by_address, draft.names(cluster)
     keys = sorted({*rows, *found}, key=lambda at: at.sort_key)
     return [
-        Line(at, rows.get(at), None if at in rows else gone.get(at), found.get(at))
+        Line(
+            at,
+            rows.get(at),
+            None if at in rows else gone.get(at),
+            found.get(at),
+            known,
+        )
         for at in keys
     ]
 
