@@ -88,8 +88,10 @@ def summed(
     """
     places = dict.fromkeys(series, 0)
     points = []
-    first = min((line[0].at for line in series.values() if line), default=now)
-    step = math.ceil(max(since, first) / PERIOD) * PERIOD
+    starts = [line[0].at for line in series.values() if line]
+    if not starts:
+        return []
+    step = math.ceil(max(since, min(starts)) / PERIOD) * PERIOD
     while step <= now:
         current = []
         for pk, line in series.items():

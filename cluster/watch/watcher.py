@@ -16,7 +16,12 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import redis
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    close_old_connections,
+    connections,
+)
 from django.utils import timezone
 
 from cluster.control.trouble import clear_trouble, record_trouble
@@ -215,7 +220,7 @@ class Watcher:
             log.warning("Leases are left to run out: %s", error)
         leases.leave(self.owner)
         self._streams.clear()
-        close_old_connections()
+        connections.close_all()
 
     # -- samples, and the publishing thread -------------------------------------------
 

@@ -1,0 +1,174 @@
+"""The Watcher against a real sshd, a real broker and the database of the tests."""
+
+import threading
+import time
+
+import pytest
+
+from cluster.models import Host, Reading, WatchLease
+from cluster.remote.paramiko_shell import new_key_pair
+from cluster.watch import store
+from cluster.watch.packing import unpack
+from cluster.watch.watcher import Watcher
+from tests.hosts import OTHER_KEY
+from tests.watch.build import KEY
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def start(command, transactional_db):
+    """Start watchers; each is stopped at the end, and leaves no thread."""
+    store.client().flushdb()
+    watchers = []
+
+    def run():
+        watcher = Watcher(command)
+        watchers.append(watcher)
+        watcher.start()
+        return watcher
+
+    yield run
+    for watcher in watchers:
+        watcher.stop()
+    # A login that was under way may take its time to notice.
+    eventually(lambda: not [t for t in threading.enumerate() if "watch" in t.name])
+
+
+def eventually(true, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def sample_of(host):
+    return store.latest([host.pk]).get(host.pk)
+
+
+def row(host):
+    return Host.objects.get(pk=host.pk)
+
+
+def test_what_a_director_has_is_in_the_cache_and_in_the_database(
+    start, make_director
+):
+    lb01 = make_director()
+    start()
+    found = eventually(lambda: sample_of(lb01))
+    assert found["services"][0]["key"] == KEY
+    assert found["services"][0]["counters"] == [120, 683, 0, 45362, 0]
+    assert "10.0.1.31" in found["addresses"]
+    reading = eventually(lambda: Reading.objects.filter(director=lb01).first())
+    assert unpack(bytes(reading.data))[KEY].counters.conns == 120
+    eventually(lambda: row(lb01).seen_at)
+    assert len(store.ticks([lb01.pk], 0.0)[lb01.pk]) > 0
+
+
+def test_counters_that_grow_become_rates(start, make_director, proc):
+    lb01 = make_director()
+    start()
+    eventually(lambda: sample_of(lb01))
+    text = (proc / "stats").read_text()
+    (proc / "stats").write_text(text.replace("     120 ", "     180 ", 1))
+    rates = eventually(
+        lambda: (s := sample_of(lb01)["services"][0]["rates"]) and s[0] > 0 and s
+    )
+    assert rates[0] > 0
+
+
+def test_trouble_is_written_down_once_and_taken_back(start, make_director, sshd):
+    lb01 = make_director(ssh_port=1)
+    start()
+    trouble = eventually(lambda: row(lb01).trouble)
+    assert trouble["kind"] == "unreachable"
+    Host.objects.filter(pk=lb01.pk).update(ssh_port=sshd.port)
+    eventually(lambda: row(lb01).trouble is None)
+    assert sample_of(lb01)
+
+
+def test_a_changed_host_key_stops_everything_for_that_host(start, make_director):
+    lb01 = make_director(host_key=OTHER_KEY)
+    start()
+    trouble = eventually(lambda: row(lb01).trouble)
+    assert trouble["kind"] == "key_changed"
+    time.sleep(1.5)
+    assert sample_of(lb01) is None
+
+
+def test_a_key_that_a_person_accepts_starts_it_again(start, make_director, sshd):
+    lb01 = make_director(host_key=OTHER_KEY)
+    start()
+    eventually(lambda: row(lb01).trouble)
+    key = sshd.target().host_key.line
+    Host.objects.filter(pk=lb01.pk).update(host_key=key)
+    eventually(lambda: sample_of(lb01))
+    eventually(lambda: row(lb01).trouble is None)
+
+
+def test_a_login_key_that_is_not_let_in(start, make_director):
+    lb01 = make_director()
+    pair = new_key_pair()
+    lb01.credential.public_key = pair.public
+    lb01.credential.seal(pair.private.reveal())
+    lb01.credential.save()
+    start()
+    trouble = eventually(lambda: row(lb01).trouble)
+    assert trouble["kind"] == "login_refused"
+
+
+def test_a_lost_connection_comes_back(start, make_director, sshd):
+    lb01 = make_director()
+    start()
+    eventually(lambda: sample_of(lb01))
+    sshd.kill_sessions()
+    store.client().delete(f"live:{lb01.pk}")
+    eventually(lambda: sample_of(lb01))
+
+
+def test_a_deleted_director_is_left_alone(start, make_director):
+    lb01 = make_director()
+    watcher = start()
+    eventually(lambda: sample_of(lb01))
+    pk = lb01.pk
+    lb01.delete()
+    eventually(lambda: watcher.watched == set())
+    store.client().delete(f"live:{pk}")
+    time.sleep(1)
+    assert store.latest([pk]) == {}
+
+
+def test_two_workers_share_and_one_follows_the_other(start, make_director):
+    hosts = {make_director(number).pk for number in range(1, 5)}
+    first = start()
+    eventually(lambda: first.watched == hosts)
+    second = start()
+    eventually(lambda: len(first.watched) == len(second.watched) == 2)
+    assert first.watched | second.watched == hosts
+    first.stop()
+    eventually(lambda: second.watched == hosts)
+
+
+def test_it_stops_within_five_seconds_and_gives_its_directors_back(
+    start, make_director
+):
+    lb01 = make_director()
+    watcher = start()
+    eventually(lambda: sample_of(lb01))
+    begin = time.monotonic()
+    watcher.stop()
+    assert time.monotonic() - begin < 5
+    lease = WatchLease.objects.get(director=lb01)
+    assert (lease.owner, lease.until) == (None, None)
+
+
+def test_rights_that_are_missing_are_told_in_words(start, make_director, proc):
+    (proc / "stats").unlink()
+    lb01 = make_director()
+    start()
+    trouble = eventually(lambda: row(lb01).trouble)
+    assert trouble["kind"] == "no_answer"
+    assert "No such file" in str(trouble)
+    # Its table is shown all the same.
+    assert sample_of(lb01)["services"][0]["counters"] is None
