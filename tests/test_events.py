@@ -1,0 +1,188 @@
+"""The streams in a real events process, with the real broker, over real sockets."""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from importlib import import_module
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from cluster.models import Host, User
+from cluster.watch import store
+from cluster.watch.store import News
+from tests.hosts import make_cluster, make_host
+from tests.watch.build import KEY, sample
+
+pytestmark = pytest.mark.slow
+PATH = "/events/clusters/shop/"
+
+
+@pytest.fixture
+def events(process_environment):
+    """Run the events process; yield its port."""
+    store.client().flushdb()
+    listener = socket.create_server(("127.0.0.1", 0))
+    words = [sys.executable, "-m", "piranha_web.events", str(listener.fileno())]
+    process = subprocess.Popen(
+        words,
+        # Static files as they lie in the repository: nobody has collected them here.
+        env=process_environment | {"PIRANHA_DEBUG": "1"},
+        pass_fds=[listener.fileno()],
+    )
+    port = listener.getsockname()[1]
+    listener.close()
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def li(transactional_db):
+    return User.objects.create_user("li.wei", password="a long password of li.wei")
+
+
+@pytest.fixture
+def lb01(transactional_db):
+    cluster = make_cluster("shop")
+    director = make_host("lb01", cluster=cluster, role=Host.Role.DIRECTOR)
+    cluster.director = director
+    cluster.save()
+    return director
+
+
+def cookie_of(user):
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+class Listener:
+    """A browser's EventSource, as far as these tests need one."""
+
+    def __init__(self, port, cookie="", path=PATH, **headers):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        if cookie:
+            headers["Cookie"] = f"{settings.SESSION_COOKIE_NAME}={cookie}"
+        self.connection.request("GET", path, headers=headers)
+        self.response = self.connection.getresponse()
+
+    @property
+    def status(self):
+        return self.response.status
+
+    def event(self):
+        """Return the next event as a dict of its fields."""
+        fields = {}
+        while True:
+            line = self.response.readline().decode()
+            if not line:
+                return None
+            if line == "\n" and fields:
+                return fields
+            name, _, value = line.rstrip("\n").partition(": ")
+            if name:
+                fields[name] = value
+
+    def wait_for(self, true):
+        while (event := self.event()) is not None:
+            if true(event):
+                return event
+        pytest.fail("the stream has ended")
+
+    def close(self):
+        self.response.close()
+        self.connection.close()
+
+
+@pytest.fixture
+def listen(events):
+    listeners = []
+
+    def start(*args, **headers):
+        listeners.append(Listener(events, *args, **headers))
+        return listeners[-1]
+
+    yield start
+    for listener in listeners:
+        listener.close()
+
+
+def test_what_is_published_reaches_a_browser(listen, li, lb01):
+    stream = listen(cookie_of(li))
+    assert stream.status == 200
+    assert stream.response.headers["Content-Type"].startswith("text/event-stream")
+    assert stream.event() == {"retry": "3000"}
+    store.publish([News(lb01.pk, lb01.cluster_id, sample(time.time()))])
+    event = stream.wait_for(lambda e: KEY.split()[1] in e.get("data", ""))
+    assert event["event"] == "html"
+    data = json.loads(event["data"])
+    assert data["target"] in ("#live-top", "#live-table")
+    assert int(event["id"]) > 0
+
+
+def test_points_for_the_graph_come_with_it(listen, li, lb01):
+    stream = listen(cookie_of(li))
+    store.publish([News(lb01.pk, lb01.cluster_id, sample(time.time()))])
+    point = stream.wait_for(lambda e: e.get("event") == "point")
+    data = json.loads(point["data"])
+    assert data["graph"] == "#graph"
+    assert data["values"] == [4.0, 3]
+    assert data["t"] == pytest.approx(time.time(), abs=5)
+
+
+def test_a_stranger_gets_no_stream_and_no_redirect(listen, lb01):
+    assert listen().status == 401
+    assert listen("forged-session").status == 401
+
+
+def test_a_cluster_that_is_not_there(listen, li):
+    assert listen(cookie_of(li), "/events/clusters/nope/").status == 404
+
+
+def test_only_our_own_pages_may_read_it(listen, li, lb01, process_environment):
+    cookie = cookie_of(li)
+    assert listen(cookie, Origin="http://evil.example").status == 403
+    own = f"http://127.0.0.1:{settings.WEB_PORT}"
+    headers = listen(cookie, Origin=own).response.headers
+    assert headers["Access-Control-Allow-Origin"] == own
+    assert headers["Access-Control-Allow-Credentials"] == "true"
+
+
+def test_a_person_has_four_streams(listen, li, lb01):
+    cookie = cookie_of(li)
+    streams = [listen(cookie) for _ in range(4)]
+    for stream in streams:
+        assert stream.event() == {"retry": "3000"}
+        stream.wait_for(lambda e: "data" in e)  # it has joined
+    assert listen(cookie).status == 429
+    streams[0].close()
+    deadline = time.monotonic() + 10
+    while (again := listen(cookie)).status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert again.event() == {"retry": "3000"}
+
+
+def test_a_stream_ends_soon_after_the_log_out(listen, li, lb01):
+    cookie = cookie_of(li)
+    stream = listen(cookie)
+    assert stream.event() == {"retry": "3000"}
+    import_module(settings.SESSION_ENGINE).SessionStore(cookie).delete()
+    begin = time.monotonic()
+    while stream.event() is not None:
+        assert time.monotonic() - begin < 30
+    assert listen(cookie).status == 401
+
+
+def test_the_web_process_has_no_streams(client, li, lb01):
+    from piranha_web.wsgi import application
+
+    answered = []
+    environ = {"PATH_INFO": PATH, "REQUEST_METHOD": "GET"}
+    application(environ, lambda status, _headers: answered.append(status))
+    assert answered == ["404 Not Found"]
