@@ -157,22 +157,28 @@ def _read_service(at: ServiceAddress, words: list[str]) -> VirtualService:
     service = VirtualService(at)
     rest = iter(words)
     for word in rest:
-        match word:
-            case "-s":
-                service = replace(service, scheduler=Scheduler(next(rest)))
-            case "-p":
-                service = replace(service, persistence=int(next(rest)))
-            case "-M":
-                service = replace(service, netmask=_read_mask(next(rest)))
-            case "--pe":
-                service = replace(service, engine=next(rest))
-            case "-b":
-                service = replace(service, flags=tuple(next(rest).split(",")))
-            case "-o" | "--ops":
-                service = replace(service, one_packet=True)
-            case _:
-                raise RuleError(word)
+        if word in ("-o", "--ops"):
+            service = replace(service, one_packet=True)
+        else:
+            service = _read_service_option(service, word, next(rest, ""))
     return service
+
+
+def _read_service_option(
+    service: VirtualService, word: str, value: str
+) -> VirtualService:
+    match word:
+        case "-s":
+            return replace(service, scheduler=Scheduler(value))
+        case "-p":
+            return replace(service, persistence=int(value))
+        case "-M":
+            return replace(service, netmask=_read_mask(value))
+        case "--pe":
+            return replace(service, engine=value)
+        case "-b":
+            return replace(service, flags=tuple(value.split(",")))
+    raise RuleError(word)
 
 
 def _read_mask(word: str) -> int:
