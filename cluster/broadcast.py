@@ -196,6 +196,9 @@ def _with_database(work: Any, args: tuple[Any, ...]) -> Any:
     return work(*args)
 
 
+kept = live_page.WantedKept()
+
+
 def render(audience: Audience) -> tuple[dict[str, str], dict[str, Any] | None] | None:
     """Return the regions and the point of the graph; None: the cluster is gone."""
     clusters = Cluster.objects.select_related("director")
@@ -204,7 +207,7 @@ def render(audience: Audience) -> tuple[dict[str, str], dict[str, Any] | None] |
         return None
     now = time.time()
     with translation.override(audience.language):
-        live = live_page.load(cluster, now)
+        live = live_page.load(cluster, now, kept)
         regions = live_page.regions(live, audience.look)
     totals = live.totals
     if totals["active"] is None:

@@ -1,6 +1,7 @@
 """Template names for icons, states and numbers; the rules are in plain modules."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -30,6 +31,12 @@ for function in (
 @register.simple_tag
 def icon(name: str, css: str = "") -> SafeString:
     """Draw an icon of the sprite; it is decoration, the word stands beside it."""
+    return _icon(name, css)
+
+
+# A live table draws the same few icons and states hundreds of times a tick.
+@lru_cache(maxsize=512)
+def _icon(name: str, css: str) -> SafeString:
     return format_html(
         '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
         f"icon {css}".strip(),
@@ -42,12 +49,18 @@ def icon(name: str, css: str = "") -> SafeString:
 def state(value: object, count: str = "", css: str = "") -> SafeString:
     """Draw a state as shape + word + colour; ``count`` is text such as ``3/4``."""
     shown = state_of(value)
+    css = f"state tone-{shown.tone} {css}".strip()
+    return _state(css, str(shown.meaning), shown.icon, str(shown.word), count)
+
+
+@lru_cache(maxsize=512)
+def _state(css: str, meaning: str, icon_name: str, word: str, count: str) -> SafeString:
     return format_html(
         '<span class="{}" title="{}">{}{}{}</span>',
-        f"state tone-{shown.tone} {css}".strip(),
-        shown.meaning,
-        icon(shown.icon),
-        shown.word,
+        css,
+        meaning,
+        _icon(icon_name, ""),
+        word,
         f" {count}" if count else "",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isnan
@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 
 from cluster.lvs import rules
 from cluster.lvs.frame import PERIOD
-from cluster.lvs.table import ServiceAddress, VirtualService
-from cluster.models import Cluster, Host
+from cluster.lvs.table import VirtualService
+from cluster.models import AuditHead, Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
 from cluster.watch import board, store
-from cluster.watch.board import ServiceLine, Sources, service_lines
+from cluster.watch.board import ServiceLine, Sources, WantedRow, service_lines
 from cluster.watch.store import Tick
 
 # A sample older than three periods says nothing about now.
@@ -152,25 +152,74 @@ class Live:
         return bool(carried) and all(carried)
 
 
-def load(cluster: Cluster, now: float | None = None) -> Live:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted and what was applied: the slow half, which seldom changes."""
+
+    rows: tuple[WantedRow, ...]
+    applied: Mapping[str, VirtualService]
+    vips: frozenset[str]
+
+
+def wanted(cluster: Cluster) -> Wanted:
+    services = cluster.services.prefetch_related("servers__host")
+    rows = tuple(WantedRow.of(row) for row in services)
+    revision = cluster.revisions.first()
+    applied = _applied(revision.wish["table"]) if revision else {}
+    vips = {wanted.row.address for wanted in rows}
+    vips |= {str(service.at.address) for service in applied.values()}
+    return Wanted(rows, applied, frozenset(vips))
+
+
+@lru_cache(maxsize=32)
+def _applied(table: str) -> Mapping[str, VirtualService]:
+    """Parse the table of a revision, once: it does not change any more."""
+    return {str(service.at): service for service in rules.parse(table).services}
+
+
+class WantedKept:
+    """Keep what is wanted for as long as nobody has written to the audit log.
+
+    For processes that read the same clusters every two seconds: each change of the
+    wish writes an event in its own transaction, and so does each run.
+    """
+
+    MOST = 64
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[int, Wanted]] = {}
+
+    def __call__(self, cluster: Cluster) -> Wanted:
+        seq = AuditHead.objects.values_list("seq", flat=True).get(pk=1)
+        kept = self._kept.get(cluster.pk)
+        if kept is None or kept[0] != seq:
+            if len(self._kept) >= self.MOST:
+                self._kept.clear()
+            kept = self._kept[cluster.pk] = (seq, wanted(cluster))
+        return kept[1]
+
+
+def load(
+    cluster: Cluster,
+    now: float | None = None,
+    wanted: Callable[[Cluster], Wanted] = wanted,
+) -> Live:
     """Read one cluster: five queries, whatever its size, and the live cache."""
     now = time.time() if now is None else now
     hosts = list(cluster.hosts.all())
-    rows = list(cluster.services.prefetch_related("servers__host"))
-    applied = applied_services(cluster)
+    wish = wanted(cluster)
     pks = [host.pk for host in hosts if host.is_director]
     samples, sparks, ticks = _cached(pks, now)
-    vips = {row.address for row in rows} | {str(at.address) for at in applied}
     directors = tuple(
-        _director(host, samples.get(host.pk), now, vips)
+        _director(host, samples.get(host.pk), now, wish.vips)
         for host in hosts
         if host.is_director
     )
     acting = _acting(cluster, directors)
     ours = acting.host.left_behind.services if acting else ()
     sources = Sources(
-        rows=rows,
-        applied=applied,
+        rows=wish.rows,
+        applied=wish.applied,
         ours=frozenset(str(at) for at in ours),
         sample=acting.sample if acting else None,
         sparks=sparks.get(acting.host.pk, {}).get("rows", {}) if acting else {},
@@ -192,19 +241,8 @@ def _cached(
     return samples, sparks, ticks
 
 
-def applied_services(cluster: Cluster) -> dict[ServiceAddress, VirtualService]:
-    revision = cluster.revisions.first()
-    return _of_text(revision.wish["table"]) if revision else {}
-
-
-@lru_cache(maxsize=64)
-def _of_text(table: str) -> dict[ServiceAddress, VirtualService]:
-    """Parse the table of a revision, once: revisions do not change."""
-    return rules.parse(table).by_address
-
-
 def _director(
-    host: Host, sample: Mapping[str, Any] | None, now: float, vips: set[str]
+    host: Host, sample: Mapping[str, Any] | None, now: float, vips: frozenset[str]
 ) -> Director:
     age = now - sample["at"] if sample else None
     fresh = sample if age is not None and age <= FRESH else None

@@ -6,12 +6,12 @@ sample of the live cache. The state of a row follows from all three, see ``row_s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.lvs.kernel_table import row_key
-from cluster.lvs.table import RealServer, ServiceAddress, VirtualService
+from cluster.lvs.table import RealServer, VirtualService
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 
@@ -87,11 +87,36 @@ class ServiceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedRow:
+    """A row with what follows from it alone, so that it is worked out only once.
+
+    *off* are the places of real servers that are switched off.
+    """
+
+    row: ServiceRow
+    key: str
+    value: VirtualService
+    off: tuple[str, ...]
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, row: ServiceRow) -> WantedRow:
+        servers = row.servers.all()
+        return cls(
+            row=row,
+            key=str(row.at),
+            value=row.as_value(),
+            off=tuple(str(server) for server in servers if not server.enabled),
+            names={s.address: s.host.name for s in servers if s.host},
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """What a board is made of. *sample* is None when nothing fresh is known."""
 
-    rows: Sequence[ServiceRow]
-    applied: Mapping[ServiceAddress, VirtualService]
+    rows: Sequence[WantedRow]
+    applied: Mapping[str, VirtualService]
     ours: frozenset[str]
     sample: Mapping[str, Any] | None
     sparks: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
@@ -104,23 +129,18 @@ def service_lines(sources: Sources) -> list[ServiceLine]:
         service["key"]: service
         for service in (sources.sample["services"] if sources.sample else ())
     }
-    applied = {str(at): value for at, value in sources.applied.items()}
-    lines = []
-    for row in sources.rows:
-        key = str(row.at)
-        lines.append(_of_row(sources, row, kernel.pop(key, None), applied.get(key)))
-    for key, service in kernel.items():
-        lines.append(_of_kernel(sources, service, applied.get(key)))
-    return lines
+    lines = [
+        _of_row(sources, wanted, kernel.pop(wanted.key, None))
+        for wanted in sources.rows
+    ]
+    return lines + [_of_kernel(sources, service) for service in kernel.values()]
 
 
 def _of_row(
-    sources: Sources,
-    row: ServiceRow,
-    kernel: Mapping[str, Any] | None,
-    applied: VirtualService | None,
+    sources: Sources, wanted: WantedRow, kernel: Mapping[str, Any] | None
 ) -> ServiceLine:
-    value = row.as_value()
+    row, key, value = wanted.row, wanted.key, wanted.value
+    applied = sources.applied.get(key)
     state = row_state(
         known=sources.sample is not None,
         wanted=value if row.enabled else None,
@@ -131,32 +151,28 @@ def _of_row(
         and kernel["persistent"] == bool(row.persistence),
         ours=True,
     )
-    names = dict(sources.names) | {
-        server.address: server.host.name for server in row.servers.all() if server.host
-    }
-    wanted = {s.endpoint: s for s in value.servers} if row.enabled else {}
-    off = {str(server) for server in row.servers.all() if not server.enabled}
-    servers = tuple(_servers(sources, str(row.at), kernel, wanted, applied, off, names))
+    names = {**sources.names, **wanted.names}
+    wishes = {s.endpoint: s for s in value.servers} if row.enabled else {}
+    servers = tuple(_servers(sources, key, kernel, wishes, applied, wanted.off, names))
     return ServiceLine(
-        key=str(row.at),
+        key=key,
         protocol=row.at.protocol.label if row.at.protocol else "FWM",
-        address=str(row.at).partition(" ")[2],
+        address=key.partition(" ")[2],
         vip=row.address,
         scheduler=kernel["scheduler"] if kernel else row.scheduler,
         persistence=row.persistence,
         persistent=bool(row.persistence),
         state=state,
-        numbers=_service_numbers(sources, str(row.at), kernel),
+        numbers=_service_numbers(sources, key, kernel),
         servers=servers,
         row=row,
     )
 
 
-def _of_kernel(
-    sources: Sources, kernel: Mapping[str, Any], applied: VirtualService | None
-) -> ServiceLine:
+def _of_kernel(sources: Sources, kernel: Mapping[str, Any]) -> ServiceLine:
     """A service without a row: deleted from the wish, or put there by somebody else."""
     key = str(kernel["key"])
+    applied = sources.applied.get(key)
     ours = key in sources.ours or applied is not None
     protocol, _, address = key.partition(" ")
     servers = tuple(
@@ -190,7 +206,7 @@ def _servers(
     kernel: Mapping[str, Any] | None,
     wanted: Mapping[str, RealServer],
     applied: VirtualService | None,
-    off: Iterable[str],
+    off: Sequence[str],
     names: Mapping[str, str],
 ) -> Iterator[ServerLine]:
     before = {server.endpoint: server for server in applied.servers} if applied else {}

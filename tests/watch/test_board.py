@@ -2,7 +2,7 @@
 
 import pytest
 
-from cluster.watch.board import Sources, row_state, service_lines
+from cluster.watch.board import Sources, WantedRow, row_state, service_lines
 from tests.watch.build import KEY, sample
 
 pytestmark = pytest.mark.django_db
@@ -39,11 +39,12 @@ def test_weight_zero_is_draining_only_when_it_is_wanted():
 
 
 def lines(lab, now=None, **changes):
-    rows = list(lab.cluster.services.prefetch_related("servers__host"))
+    services = lab.cluster.services.prefetch_related("servers__host")
+    rows = [WantedRow.of(row) for row in services]
     applied = lab.cluster.applied()
     values = {
         "rows": rows,
-        "applied": applied.table.by_address if applied else {},
+        "applied": {str(s.at): s for s in applied.table.services} if applied else {},
         "ours": frozenset(),
         "sample": (now or sample()).as_json(),
     }

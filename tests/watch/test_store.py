@@ -33,7 +33,9 @@ def test_a_published_sample_can_be_read_and_rings_once(director):
 
 def test_the_ring_keeps_the_last_hour(director):
     for start in range(0, store.RING_TICKS + 10, 100):
-        batch = [News(director, 1, sample(float(at))) for at in range(start, start + 100)]
+        batch = [
+            News(director, 1, sample(float(at))) for at in range(start, start + 100)
+        ]
         store.publish(batch)
     ticks = store.ticks([director], since=0.0)[director]
     assert len(ticks) == store.RING_TICKS

@@ -51,9 +51,7 @@ def row(host):
     return Host.objects.get(pk=host.pk)
 
 
-def test_what_a_director_has_is_in_the_cache_and_in_the_database(
-    start, make_director
-):
+def test_what_a_director_has_is_in_the_cache_and_in_the_database(start, make_director):
     lb01 = make_director()
     start()
     found = eventually(lambda: sample_of(lb01))
