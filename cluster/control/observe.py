@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from django.db import connection
 from django.utils import timezone
 
 from cluster.control.targets import Connect
@@ -78,6 +79,9 @@ def observe_all(hosts: Sequence[Host], connect: Connect) -> Observation:
                 return observe(host, shell)
         except RemoteError as error:
             return error
+        finally:
+            # connect() reads the credential, so this thread may have a connection.
+            connection.close()
 
     seen = Observation()
     if not hosts:
