@@ -46,14 +46,15 @@ def make_user(user: str, public_key: str) -> str:
     """Return the commands, for root, that make the user and let our key in.
 
     The password ``*`` fits no input, but unlike ``!`` it does not lock the account,
-    which sshd without PAM would take as a reason to refuse the key.
+    which sshd without PAM would take as a reason to refuse the key. ``&&``: of a user
+    that exists already nothing is touched, least of all the other keys.
     """
     owned = f"-o {user} -g {user}"
     keys = f"~{user}/.ssh/authorized_keys"
     return "\n".join(
         [
-            f"useradd --create-home --shell /bin/bash --password '*' {user}",
-            f"install -d -m 0700 {owned} ~{user}/.ssh",
+            f"useradd --create-home --shell /bin/bash --password '*' {user} &&",
+            f"install -d -m 0700 {owned} ~{user}/.ssh &&",
             f"install -m 0600 {owned} /dev/stdin {keys} <<'END'",
             authorized_keys_line(public_key),
             "END",

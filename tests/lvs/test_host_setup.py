@@ -105,3 +105,17 @@ def test_for_an_unknown_distribution_no_command_is_invented():
 def test_the_command_to_compare_names_the_type_of_the_key(key, name):
     command = host_setup.print_fingerprint(key)
     assert command == f"ssh-keygen -lf /etc/ssh/ssh_host_{name}_key.pub"
+
+
+def test_nothing_is_touched_when_the_user_exists(tmp_path):
+    """useradd fails then; what follows must not replace the keys of others."""
+    for name, status in (("useradd", 9), ("install", 0)):
+        tool = tmp_path / name
+        tool.write_text(f'#!/bin/sh\necho {name} >> "{tmp_path}/ran"; exit {status}\n')
+        tool.chmod(0o755)
+    subprocess.run(
+        ["/bin/sh", "-c", host_setup.make_user("lvs", KEY)],
+        env={"PATH": str(tmp_path)},
+        check=False,
+    )
+    assert (tmp_path / "ran").read_text() == "useradd\n"
