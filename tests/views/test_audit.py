@@ -190,3 +190,10 @@ def test_it_costs_the_same_for_many_events(
         append(Actor(), Action.SIGNED_IN, say("Signed in"))
     with django_assert_max_num_queries(12):
         operator.get(URL)
+
+
+def test_the_export_links_follow_the_filter(operator, events):
+    """Also after htmx has exchanged the rows only."""
+    text = operator.get(f"{URL}?host=web1&before=9").content.decode()
+    assert 'href="/audit/export.csv?host=web1"' in text
+    assert 'hx-select-oob="#audit-exports,#audit-query"' in text
