@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from math import isnan
 from statistics import fmean
 from typing import Any
@@ -163,7 +164,12 @@ class Wanted:
 
 def wanted(cluster: Cluster) -> Wanted:
     services = cluster.services.prefetch_related("servers__host")
-    rows = tuple(WantedRow.of(row) for row in services)
+    rows = tuple(
+        sorted(
+            (WantedRow.of(row) for row in services),
+            key=lambda wanted: wanted.value.at.sort_key,
+        )
+    )
     revision = cluster.revisions.first()
     applied = _applied(revision.wish["table"]) if revision else {}
     vips = {wanted.row.address for wanted in rows}
@@ -246,8 +252,13 @@ def _director(
 ) -> Director:
     age = now - sample["at"] if sample else None
     fresh = sample if age is not None and age <= FRESH else None
-    held = sorted(vips & set(fresh["addresses"])) if fresh else ()
+    held = sorted(vips & set(fresh["addresses"]), key=_by_number) if fresh else ()
     return Director(host, fresh, age, tuple(held))
+
+
+def _by_number(address: str) -> tuple[int, int]:
+    value = ip_address(address)
+    return value.version, int(value)
 
 
 def _acting(cluster: Cluster, directors: Sequence[Director]) -> Director | None:

@@ -135,8 +135,8 @@ class DirectorStream:
         except RemoteError as error:
             self._fail(error)
         except (InvalidToken, ValueError):
-            # No detail: it is about a secret.
-            said = f"The login key of {self.host.name} cannot be read."
+            # No detail: it may be about a secret.
+            said = f"The login key or the host key of {self.host.name} cannot be read."
             self._fail(RemoteError(self.host.name, said))
         else:
             with self._lock:
