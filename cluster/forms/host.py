@@ -147,6 +147,11 @@ class NewHostForm(_HostFields):
         help_text=_("An ed25519 key is made here; its private half is kept encrypted."),
     )
 
+    # Of our own: Django's would ask for a valid "slug".
+    name = forms.CharField(
+        label=_("Name"), max_length=63, help_text=_("As the host calls itself: web1.")
+    )
+
     class Meta:
         model = Host
         fields = (
@@ -179,6 +184,7 @@ class NewHostForm(_HostFields):
             protocol="IPv4",
             label=self.fields["address"].label,
             help_text=self.fields["address"].help_text,
+            error_messages={"invalid": _("Write an IPv4 address such as 10.0.1.3.")},
             widget=forms.TextInput(
                 {"class": "form-control", "placeholder": "10.0.1.3"}
             ),

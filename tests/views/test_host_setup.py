@@ -231,3 +231,11 @@ def test_operators_change_nothing(operator, queued, name):
 
 def test_an_unknown_host_is_404(administrator):
     assert administrator.get(reverse("cluster:host_key", args=[7])).status_code == 404
+
+
+def test_nobody_is_asked_for_a_slug(administrator):
+    wrong = NEW | {"name": "LB 01", "address": "x"}
+    text = administrator.post(reverse("cluster:host_new"), wrong).content.decode()
+    assert "slug" not in text
+    assert "Write an IPv4 address such as 10.0.1.3." in text
+    assert 'value="LB 01"' in text
