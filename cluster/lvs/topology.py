@@ -105,17 +105,10 @@ def draw(
         middle - servers_height / 2,
         _SERVER_STEP - _SERVER_HEIGHT,
     )
-    widths = line_widths(rates)
     inflow: Flow | None = None
     flows: tuple[Flow, ...] = ()
     if acting is not None:
-        source = directors[acting]
-        whole = max(widths, default=_THINNEST)
-        inflow = _inflow(middle, source, min(whole * 1.2, _THICKEST))
-        flows = tuple(
-            _flow(source, box, width)
-            for box, width in zip(servers, widths, strict=True)
-        )
+        inflow, flows = _lines(middle, directors[acting], servers, line_widths(rates))
     reply = _reply(middle, height) if replies_pass_by and servers else None
     return Drawing(
         height=round(height, 1),
@@ -129,6 +122,16 @@ def draw(
         flows=flows,
         reply=reply,
     )
+
+
+def _lines(
+    middle: float, source: Box, servers: Sequence[Box], widths: Sequence[float]
+) -> tuple[Flow, tuple[Flow, ...]]:
+    """Return the line to the acting director, and those from it."""
+    whole = max(widths, default=_THINNEST)
+    inflow = _inflow(middle, source, min(whole * 1.2, _THICKEST))
+    pairs = zip(servers, widths, strict=True)
+    return inflow, tuple(_flow(source, box, width) for box, width in pairs)
 
 
 def line_widths(rates: Sequence[float | None]) -> tuple[float, ...]:
