@@ -7,7 +7,9 @@ from ipaddress import ip_address
 
 from django.utils import timezone
 
+from cluster.control.observe import ask
 from cluster.control.targets import Connect
+from cluster.lvs import facts
 from cluster.lvs.change import duplicate_address_probe
 from cluster.lvs.director import NoNetwork, vip_binding
 from cluster.lvs.words import Sentence
@@ -22,13 +24,14 @@ def check_address(check: AddressCheck, connect: Connect) -> None:
     """Let the active director ask, and write its answer into the row."""
     State = AddressCheck.State  # noqa: N806
     director = check.cluster.director
-    if director is None or director.state is None:
+    if director is None:
         _answer(check, State.FAILED, _("The cluster has no director to ask from."))
         return
     vip = ip_address(check.address)
     try:
-        bound = vip_binding(vip, 0, director.state.addresses)
         with connect(director) as shell:
+            addresses = ask(shell, facts.ADDRESSES)
+            bound = vip_binding(vip, 0, addresses)
             output = shell.run(duplicate_address_probe(vip, bound.device))
     except NoNetwork as error:
         _answer(check, State.FAILED, error.sentence)

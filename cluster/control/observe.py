@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from cluster.control.targets import Connect
@@ -98,10 +98,13 @@ def observe_all(hosts: Sequence[Host], connect: Connect) -> Observation:
 
 
 def remember(host: Host, state: HostState) -> None:
-    """Keep what a host said, for pages and forms."""
-    host.facts = {**host.facts, "state": state.as_json()}
-    host.seen_at = timezone.now()
-    host.save(update_fields=["facts", "seen_at"])
+    """Keep what a host said, for pages and forms; *host* may be older than its row."""
+    with transaction.atomic():
+        row = Host.objects.select_for_update().get(pk=host.pk)
+        row.facts = {**row.facts, "state": state.as_json()}
+        row.seen_at = timezone.now()
+        row.save(update_fields=["facts", "seen_at"])
+    host.facts, host.seen_at = row.facts, row.seen_at
     clear_trouble(host)
 
 

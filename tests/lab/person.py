@@ -64,6 +64,10 @@ class Dashboard:
                 stderr=log,
             )
 
+    def wait_for_facts(self) -> None:
+        known = "SELECT COUNT(*) FROM cluster_host WHERE facts LIKE '%boot_id%'"
+        wait_until(lambda: self.rows(known)[0][0] == 5, 60, "facts of every host")
+
     @property
     def link(self) -> str:
         found = re.search(r"http://\S+/setup/\S+", self.log.read_text())

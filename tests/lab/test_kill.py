@@ -61,8 +61,7 @@ def test_a_run_ends_within_a_minute_and_sends_nothing_twice(lab, dashboard):
             "SELECT id FROM cluster_host WHERE role = 'real_server' ORDER BY name"
         )
     ]
-    known = "SELECT COUNT(*) FROM cluster_host WHERE facts LIKE '%boot_id%'"
-    wait_until(lambda: dashboard.rows(known)[0][0] == 5, 60, "facts of every host")
+    dashboard.wait_for_facts()
     for process, step in KILLS:
         existing = dashboard.rows("SELECT id FROM cluster_virtualservice")
         if existing:

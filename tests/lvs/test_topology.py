@@ -1,3 +1,4 @@
+import itertools
 import re
 
 from hypothesis import given
@@ -15,12 +16,12 @@ def test_everything_is_inside_the_picture_and_nothing_overlaps(vips, rates, pass
     drawing = draw(vips, 0, rates, replies_pass_by=pass_by)
     boxes = [*drawing.directors, *drawing.servers]
     for box in boxes:
-        assert 0 <= box.x
+        assert box.x >= 0
         assert box.right <= WIDTH
         assert box.y >= 0
         assert box.y + box.height <= drawing.height
     for column in (drawing.directors, drawing.servers):
-        for above, below in zip(column, column[1:], strict=False):
+        for above, below in itertools.pairwise(column):
             assert above.y + above.height < below.y
     for director, pills in zip(drawing.directors, drawing.pills, strict=True):
         for pill in pills:

@@ -72,7 +72,10 @@ def test_old_numbers_are_not_shown_as_now(lab, operator):
 
 def test_a_director_that_cannot_be_reached_is_told_with_its_sentence(lab, operator):
     sentence = say("{host} did not answer.", host="lb01")
-    trouble = sentence.as_json() | {"kind": "unreachable", "advice": say("Look.").as_json()}
+    trouble = sentence.as_json() | {
+        "kind": "unreachable",
+        "advice": say("Look.").as_json(),
+    }
     Host.objects.filter(name="lb01").update(trouble=trouble)
     html = text(operator)
     assert "lb01 did not answer." in html

@@ -1,0 +1,122 @@
+"""A real Chromium in front of a real dashboard in front of the lab's real hosts."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.lab.conftest import lab  # noqa: F401  the fixture, for this folder too
+from tests.lab.person import PASSWORD, Dashboard
+from tests.lab.running import Lab
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+SHOTS = Path(__file__).parent / "shots"
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# The lab's hosts share two cores with the browser: patience, not sleep.
+expect.set_options(timeout=30_000)
+VIOLATIONS = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation",
+  (event) => window.violations.push(event.violatedDirective + " " + event.blockedURI));
+"""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert program, "these tests need the package chromium (or CHROMIUM=/path)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def dashboard(
+    lab: Lab,  # noqa: F811
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Dashboard]:
+    found = Dashboard(tmp_path_factory.mktemp("dashboard"), lab)
+    found.wait_for_facts()
+    yield found
+    found.stop()
+
+
+class Visitor:
+    """One tab; it remembers everything that a console would complain about."""
+
+    def __init__(self, page: Page, dashboard: Dashboard) -> None:
+        self.page, self.dashboard = page, dashboard
+        self.base = f"http://127.0.0.1:{dashboard.port}"
+        self.complaints: list[str] = []
+        page.set_default_timeout(30_000)
+        page.add_init_script(VIOLATIONS)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on(
+            "response",
+            lambda answer: (
+                answer.status >= 500
+                and self.complaints.append(f"{answer.status} {answer.url}")
+            ),
+        )
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.base + path)
+
+    def check(self, name: str) -> None:
+        """Take a picture, and find nothing that axe, CSP or the layout objects to."""
+        SHOTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        assert self.page.evaluate("window.violations") == [], name
+        assert self.complaints == [], name
+        wide = "document.documentElement.scrollWidth - window.innerWidth"
+        assert self.page.evaluate(wide) <= 0, f"{name} overflows"
+        # Evaluated from outside: the page's own policy lets no script in.
+        self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate("axe.run()")["violations"]
+        serious = [
+            f"{v['id']}: {node['html'][:120]}"
+            for v in found
+            if v["impact"] in ("serious", "critical")
+            for node in v["nodes"]
+        ]
+        assert serious == [], name
+
+
+@pytest.fixture(scope="session")
+def logged_in(chromium: Browser, dashboard: Dashboard) -> dict[str, object]:
+    """Use the set-up link once; return the cookies of the first administrator."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(dashboard.link)
+    page.get_by_label("Your name").fill("li.wei")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password confirmation").fill(PASSWORD)
+    page.get_by_role("button", name="Make the account").click()
+    page.wait_for_url(f"http://127.0.0.1:{dashboard.port}/")
+    state = context.storage_state()
+    context.close()
+    return dict(state)
+
+
+@pytest.fixture
+def visitor(
+    chromium: Browser, dashboard: Dashboard, logged_in: dict[str, object]
+) -> Iterator[Visitor]:
+    context = chromium.new_context(
+        storage_state=logged_in,  # type: ignore[arg-type]
+        viewport={"width": 1440, "height": 900},
+    )
+    yield Visitor(context.new_page(), dashboard)
+    context.close()
