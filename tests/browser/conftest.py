@@ -47,6 +47,7 @@ def dashboard(
     lab: Lab,  # noqa: F811
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Dashboard]:
+    lab.clean()
     found = Dashboard(tmp_path_factory.mktemp("dashboard"), lab)
     found.wait_for_facts()
     yield found

@@ -11,6 +11,15 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
+CLEAN = """
+test -e /proc/net/ip_vs && ipvsadm -C
+ip -o -4 addr show | awk '$0 ~ /(eth0|lo):[0-9]/ {print $2, $4}' |
+while read -r device address; do ip addr del "$address" dev "$device"; done
+ip route flush dev lo table main
+sysctl -q -w net.ipv4.conf.{all,lo}.arp_{ignore,announce}=0
+"""
+
+
 @dataclass(frozen=True)
 class Lab:
     """One instance, driven by the commands that people use."""
@@ -80,6 +89,11 @@ class Lab:
 
     def power(self, host: str, switch: str) -> None:
         self.must("power", host, switch)
+
+    def clean(self) -> None:
+        """Take off the hosts what a test that failed may have left on them."""
+        for name in ("lb01", "lb02", "web1", "web2"):
+            self.ssh(name, CLEAN)
 
     def boot_id(self, host: str) -> str:
         return self.ssh(host, "cat /proc/sys/kernel/random/boot_id").strip()

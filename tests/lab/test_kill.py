@@ -37,6 +37,7 @@ _SUDO = re.compile(r"USER=root ; COMMAND=(\S+) (.*)")
 def dashboard(lab, tmp_path):
     for name in HOSTS:
         lab.power(name, "on")
+    lab.clean()
     found = Dashboard(tmp_path, lab)
     yield found
     found.stop()

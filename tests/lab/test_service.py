@@ -17,13 +17,11 @@ URL = "http://10.0.1.31/"
 
 @pytest.fixture
 def site(lab, db):
-    site = Site(lab)
-    yield site
+    lab.clean()
+    yield Site(lab)
     for name in lab.hosts:
         lab.power(name, "on")
-    site.cluster.services.all().delete()
-    site.cluster.runs.filter(state__in=["queued", "running"]).delete()
-    converge(site)
+    lab.clean()
 
 
 def told(run):
