@@ -48,6 +48,9 @@ ROWS = {
     "FOREIGN": State(
         _("NOT OURS"), "eye", "mute", _("In the kernel, but not put there by us")
     ),
+    "EMPTY": State(
+        _("NO SERVICE"), "circle-dashed", "mute", _("The director balances nothing yet")
+    ),
 }
 
 # Directors.

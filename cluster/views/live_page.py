@@ -131,7 +131,7 @@ class Live:
             return troubles[0]
         if not self.directors or self.silent:
             return board.UNKNOWN
-        return self.chips[0][0] if self.chips else "STANDBY"
+        return self.chips[0][0] if self.chips else "EMPTY"
 
     @property
     def totals(self) -> Mapping[str, float | None]:
