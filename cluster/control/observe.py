@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from cluster.remote.shell import Output, RemoteError, Shell
 
 T = TypeVar("T")
 AT_ONCE = 16
+PATIENCE = 4.0  # seconds between two calls of *keep*
 
 
 class FactRefused(RemoteError):
@@ -70,8 +71,14 @@ class Observation:
     troubles: dict[str, Sentence] = field(default_factory=dict)
 
 
-def observe_all(hosts: Sequence[Host], connect: Connect) -> Observation:
-    """Ask all hosts side by side; a host that fails does not hold up the others."""
+def observe_all(
+    hosts: Sequence[Host], connect: Connect, keep: Callable[[], None]
+) -> Observation:
+    """Ask all hosts side by side; a host that fails does not hold up the others.
+
+    A host may take its time (each of its answers has a deadline of its own), so
+    *keep* is called every few seconds, to renew the lease of whoever waits.
+    """
 
     def look(host: Host) -> HostState | RemoteError:
         try:
@@ -88,7 +95,11 @@ def observe_all(hosts: Sequence[Host], connect: Connect) -> Observation:
         return seen
     # Threads only talk to hosts; rows are written here, by the thread that reads them.
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
-        for host, found in zip(hosts, pool.map(look, hosts), strict=True):
+        answers = [pool.submit(look, host) for host in hosts]
+        while wait(answers, PATIENCE).not_done:
+            keep()
+        for host, answer in zip(hosts, answers, strict=True):
+            found = answer.result()
             if isinstance(found, HostState):
                 seen.states[host.name] = found
                 remember(host, found)

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from cluster import audit
-from cluster.control.observe import Observation, observe_all, unreadable
-from cluster.control.targets import Connect
+from cluster.control.observe import Observation, unreadable
+from cluster.control.steps import Attendance
 from cluster.lvs import safety, wish
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.host import Footprint, HostState
@@ -58,11 +58,12 @@ def _needed(wanted: wish.ClusterWish, host: Host) -> bool:
     return host.name == wanted.director or uses
 
 
-def decide(run: Run, connect: Connect) -> Decision:
+def decide(attendance: Attendance) -> Decision:
     """Look at the hosts and return the plan; raises NoPlan."""
+    run = attendance.run
     wanted = wish.ClusterWish.from_json(run.wish)
     hosts = hosts_of(run)
-    seen = observe_all(hosts, connect)
+    seen = attendance.observe(hosts)
     _refuse_blind(wanted, hosts, seen)
     found = replan(run, hosts, seen)
     cautions = _cautions(wanted, hosts, seen)
@@ -138,11 +139,12 @@ def _cautions(
     return found
 
 
-def make_plan(run: Run, connect: Connect) -> None:
+def make_plan(attendance: Attendance) -> None:
     """Turn a run that is PLANNING into one that waits for confirmation."""
+    run = attendance.run
     actor = audit.Actor.of_user(run.requested_by)
     try:
-        decision = decide(run, connect)
+        decision = decide(attendance)
     except NoPlan as error:
         run.tell(error.sentences)
         finish(run, Run.State.REFUSED)

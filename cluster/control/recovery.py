@@ -11,7 +11,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from cluster import audit
-from cluster.control.observe import observe_all
 from cluster.control.planning import NoPlan, hosts_of, replan
 from cluster.control.steps import Attendance
 from cluster.lvs.change import Change
@@ -32,8 +31,7 @@ def items(change: Change) -> set[Item]:
 def still_needed(run: Run, attendance: Attendance) -> tuple[set[Item], set[str]]:
     """Return what is still to be done, and the names of hosts that did not answer."""
     hosts = hosts_of(run)
-    seen = observe_all(hosts, attendance.connect)
-    attendance.renew()
+    seen = attendance.observe(hosts)
     needed: set[Item] = set()
     for change in replan(run, hosts, seen).changes:
         if change.writes:

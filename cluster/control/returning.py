@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cluster.control.observe import leave_footprints, observe_all
+from cluster.control.observe import leave_footprints
 from cluster.control.planning import NoPlan, finish, hosts_of
 from cluster.control.recovery import items, settle_undo, still_needed
 from cluster.control.steps import Attendance, perform
@@ -90,7 +90,7 @@ def _conclude(attendance: Attendance) -> None:
         if step not in remaining and step not in unknown:
             _mark_undone(step)
     hosts = hosts_of(run)
-    leave_footprints(hosts, observe_all(hosts, attendance.connect).states)
+    leave_footprints(hosts, attendance.observe(hosts).states)
     run.tell(_account(remaining, unknown))
     clean = not remaining and not unknown
     finish(run, Run.State.RETURNED if clean else Run.State.PARTIAL)

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from cluster.control import recovery, returning
-from cluster.control.observe import leave_footprints, observe_all
+from cluster.control.observe import leave_footprints
 from cluster.control.planning import (
     NoPlan,
     adds_of,
@@ -66,7 +66,7 @@ def _advance(attendance: Attendance) -> None:
         run.tell([_("{count} workers gave up on this run.", count=MAX_ATTEMPTS)])
         enter(run, Run.State.RETURNING)
     if run.state == Run.State.PLANNING:
-        make_plan(run, attendance.connect)
+        make_plan(attendance)
     if run.state == Run.State.QUEUED:
         _begin(attendance)
     elif run.state == Run.State.RUNNING and not recovery.settle(attendance):
@@ -95,12 +95,11 @@ def _begin(attendance: Attendance) -> None:
         finish(run, Run.State.CANCELLED)
         return
     try:
-        decision = decide(run, attendance.connect)
+        decision = decide(attendance)
     except NoPlan as error:
         run.tell(error.sentences)
         finish(run, Run.State.STALE)
         return
-    attendance.renew()
     if decision.plan.hash != run.plan_hash:
         run.tell([_("The hosts have changed since the plan was made: plan again.")])
         finish(run, Run.State.STALE)
@@ -138,8 +137,7 @@ def _verify(attendance: Attendance) -> None:
     """Success is that a second plan is empty; exit statuses are not believed."""
     run = attendance.run
     hosts = hosts_of(run)
-    seen = observe_all(hosts, attendance.connect)
-    attendance.renew()
+    seen = attendance.observe(hosts)
     touched = {step.host.name for step in run.steps.select_related("host")}
     blind = [seen.troubles[name] for name in sorted(touched & seen.troubles.keys())]
     left = [change for change in replan(run, hosts, seen).changes if change.writes]

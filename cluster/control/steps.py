@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,8 +12,10 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from cluster import audit
+from cluster.control.observe import Observation, observe_all
 from cluster.control.targets import Connect
 from cluster.control.trouble import record_trouble
+from cluster.lvs import privileges
 from cluster.lvs.change import Change
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -41,6 +43,12 @@ class Attendance:
     def actor(self) -> audit.Actor:
         return audit.Actor.of_user(self.run.confirmed_by)
 
+    def observe(self, hosts: Sequence[Host]) -> Observation:
+        """Ask the hosts, and hold the run meanwhile."""
+        seen = observe_all(hosts, self.connect, self.renew)
+        self.renew()
+        return seen
+
     def renew(self) -> None:
         if not Run.objects.renew(self.run.pk, self.owner):
             raise LeaseLost(f"run {self.run.pk}")
@@ -66,6 +74,7 @@ class Attendance:
             if not warm:
                 raise
             self.shells.pop(host.name).close()
+            self.renew()
             return self.shell(host).run(change.command)
         except RemoteError as error:
             self.lost[host.name] = error
@@ -89,8 +98,11 @@ def attending(run: Run, owner: uuid.UUID, connect: Connect) -> Iterator[Attendan
 
 def perform(attendance: Attendance, step: Step) -> bool:
     """Carry out one pending step; return whether it did what it says."""
-    _announce(attendance, step)
     change = step.value
+    if not privileges.allowed(step.host.role, change.command):
+        _reject(step)
+        return False
+    _announce(attendance, step)
     try:
         output = attendance.send(step.host, change)
     except RemoteError as error:
@@ -104,6 +116,14 @@ def perform(attendance: Attendance, step: Step) -> bool:
         step.trouble = _refusal(change, output).as_json()
     _record(attendance, step, output.seconds)
     return good
+
+
+def _reject(step: Step) -> None:
+    """A row that no plan of ours can have made: somebody has changed the database."""
+    text = _("This is not one of our commands for a {role}; it was not sent.",
+             role=step.host.get_role_display())  # fmt: skip
+    step.state, step.trouble = Step.State.FAILED, text.as_json()
+    step.save(update_fields=["state", "trouble"])
 
 
 def succeeded(change: Change, output: Output) -> bool:

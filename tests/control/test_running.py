@@ -1,8 +1,11 @@
 """A run from its plan to a definite end, against hosts in memory."""
 
+import time
+
 import pytest
 
 from cluster import audit
+from cluster.control.steps import Attendance
 from cluster.models import AuditEvent, Revision, Run, Step, Vip
 from cluster.remote.shell import HostKey, HostKeyChanged, OutcomeUnknown
 from tests.build import at
@@ -230,3 +233,41 @@ def test_a_run_in_other_hands_is_left_alone(lab):
     lab.attend(run)
     assert run.state == State.QUEUED
     assert not Step.objects.exclude(state="pending").exists()
+
+
+def test_a_command_that_no_plan_makes_is_never_sent(lab):
+    lab.want()
+    run = lab.plan()
+    lab.confirm(run)
+    step = run.steps.get(position=2)
+    step.change["command"]["argv"] = ["sysctl", "-w", "kernel.core_pattern=|/tmp/x"]
+    step.save()
+    lab.attend(run)
+    assert run.state == State.RETURNED
+    assert lab.writes() == []
+    assert "not one of our commands" in str(run.account_sentences[1])
+
+
+def test_a_slow_host_does_not_cost_the_lease(lab, monkeypatch):
+    """The observation of a slow host takes longer than a lease may last."""
+    lab.want()
+    run = lab.plan()
+    lab.confirm(run)
+    renewed = []
+    renew = Attendance.renew
+    monkeypatch.setattr(
+        Attendance, "renew", lambda self: renewed.append(1) or renew(self)
+    )
+    monkeypatch.setattr("cluster.control.observe.PATIENCE", 0.01)
+    monkeypatch.setattr(lab.models["web1"], "_cat", slowly(lab.models["web1"]._cat))
+    lab.attend(run)
+    assert run.state == State.CONVERGED
+    assert len(renewed) > run.steps.count() + 10
+
+
+def slowly(answer):
+    def late(*args):
+        time.sleep(0.2)
+        return answer(*args)
+
+    return late
