@@ -1,6 +1,6 @@
-"""Listings of ``ipvsadm -Ln`` and /proc/net/ip_vs -> numbers per service and server.
+"""Listings of ``ipvsadm -Ln`` -> numbers per service and real server.
 
-See ipvsadm(8), "OUTPUT", and net/netfilter/ipvs/ip_vs_ctl.c (ip_vs_info_seq_show).
+See ipvsadm(8). The table that is read every two seconds is in ``kernel_table.py``.
 Listings must be made with ``--exact``; an abbreviated number (12K) is not understood.
 """
 
@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import TypeAlias
 
 from cluster.lvs.rules import split_endpoint
-from cluster.lvs.table import IPAddress, ServiceAddress, endpoint
+from cluster.lvs.table import ServiceAddress
 from cluster.lvs.terms import Protocol
 
 # A row is a service (server "") or one of its real servers ("10.0.1.6:80").
@@ -29,16 +29,6 @@ class Counters:
     out_packets: int
     in_bytes: int
     out_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What a real server carries now."""
-
-    forward: str
-    weight: int
-    active: int
-    inactive: int
 
 
 def parse_stats(text: str) -> dict[Key, Counters]:
@@ -84,32 +74,3 @@ def _service_address(words: list[str]) -> ServiceAddress | None:
         return None
     host, port = split_endpoint(words[1])
     return ServiceAddress.of(Protocol[words[0]], ip_address(host), port)
-
-
-def parse_proc(text: str) -> dict[Key, Load]:
-    """Read /proc/net/ip_vs, which costs the director far less than ipvsadm does.
-
-    Addresses are hexadecimal there: ``0A00011F:0050`` is 10.0.1.31:80. Services
-    carry no numbers of their own, so only real servers are returned.
-    """
-    loads: dict[Key, Load] = {}
-    service: ServiceAddress | None = None
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 2:
-            continue
-        if words[0] in Protocol.__members__:
-            service = ServiceAddress.of(Protocol[words[0]], *_hex_endpoint(words[1]))
-        elif words[0] == "FWM":
-            service = ServiceAddress.of_mark(int(words[1], 16))
-        elif words[0] == "->" and service and len(words) == 6 and words[3].isdigit():
-            at = endpoint(*_hex_endpoint(words[1]))
-            loads[service, at] = Load(words[2], *(int(word) for word in words[3:]))
-    return loads
-
-
-def _hex_endpoint(text: str) -> tuple[IPAddress, int]:
-    host, _, port = text.rpartition(":")
-    if host.startswith("["):
-        return ip_address(host.strip("[]")), int(port, 16)
-    return ip_address(int(host, 16)), int(port, 16)

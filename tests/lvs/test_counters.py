@@ -2,8 +2,6 @@ from ipaddress import ip_address
 
 from cluster.lvs.counters import (
     Counters,
-    Load,
-    parse_proc,
     parse_stats,
     parse_thresholds,
 )
@@ -33,22 +31,6 @@ def test_stats_are_read_for_services_and_real_servers():
     assert found[ServiceAddress.of_mark(7), ""].conns == 9
     assert found[ServiceAddress.of_mark(7, 6), ""].conns == 8
     assert len(found) == 6
-
-
-def test_the_proc_file_is_read_with_its_hexadecimal_addresses():
-    found = parse_proc(
-        "IP Virtual Server version 1.2.1 (size=4096)\n"
-        "Prot LocalAddress:Port Scheduler Flags\n"
-        "  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"
-        "TCP  0A00011F:0050 rr  \n"
-        "  -> 0A000109:0050      Route   1      2          17        \n"
-        "  -> 0A000106:0050      Route   100    0          16        \n"
-        "TCP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0050 wlc persistent 300 64\n"
-        "  -> [2001:0db8:0000:0000:0000:0000:0000:0006]:0050      Masq    3 4 5\n"
-    )
-    assert found[at(), "10.0.1.9:80"] == Load("Route", 1, 2, 17)
-    assert found[at(), "10.0.1.6:80"] == Load("Route", 100, 0, 16)
-    assert found[at("2001:db8::1"), "[2001:db8::6]:80"] == Load("Masq", 3, 4, 5)
 
 
 def test_thresholds_are_what_the_rules_leave_out():
