@@ -98,7 +98,7 @@
         cursor: { drag: { x: true, y: false }, sync: { key: "time" } },
         scales: { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.1] } },
         axes: [
-          { ...axis, values: (_plot, ticks) => ticks.map((t) => moment(t, ticks)) },
+          { ...axis, space: 84, values: (_plot, ticks) => ticks.map((t) => moment(t, ticks)) },
           { ...axis, size: 62, values: (_plot, ticks) => ticks.map((v) => shown(v)) },
         ],
         series: [
