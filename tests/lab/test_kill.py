@@ -17,18 +17,16 @@ VIP = "10.0.1.31"
 HOSTS = ("lb01", "web1", "web2")
 # Which process dies, and at which step; adding and deleting take turns.
 KILLS = (
-    ("apply", 1),
-    ("apply", 1),
     ("apply", 4),
-    ("apply", 6),
+    ("apply", 1),
     ("apply", 8),
     ("valkey", 3),
+    ("supervisor", 3),
     ("web", 2),
     ("beat", 2),
     ("events", 5),
     ("watch", 5),
-    ("apply", 10),
-    ("supervisor", 3),
+    ("apply", 8),
 )
 _SUDO = re.compile(r"USER=root ; COMMAND=(\S+) (.*)")
 
