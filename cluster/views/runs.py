@@ -16,6 +16,7 @@ from cluster import audit, tasks
 from cluster.audit import Action, Actor
 from cluster.lvs.words import say
 from cluster.models import Cluster, Run
+from cluster.review import ask_for_plan, confirm
 from cluster.views.access import operator_required
 from cluster.views.bell import ring
 from cluster.views.request import PersonRequest
@@ -33,33 +34,14 @@ def review(request: PersonRequest, slug: str) -> HttpResponse:
 
 def start_review(request: PersonRequest, cluster: Cluster) -> HttpResponse:
     """Let a worker plan what is wanted now, and go to the page of that run."""
-    wish = cluster.wish().as_json()
     with transaction.atomic():
-        busy = cluster.runs.in_progress().first()
-        same = cluster.runs.filter(state=State.PLANNING, wish=wish).first()
-        shown = busy or same or _new_run(request, cluster, wish)
-    if busy:
+        found = ask_for_plan(cluster, request.user, Actor.of_request(request))
+        if found.is_new:
+            ring(tasks.plan_run, found.run.pk)
+    if found.is_busy:
         text = _("Run %(run)s is in progress. Review again when it has ended.")
-        messages.info(request, text % {"run": busy})
-    return redirect("cluster:run", shown.pk)
-
-
-def _new_run(request: PersonRequest, cluster: Cluster, wish: dict[str, object]) -> Run:
-    run = Run.objects.create(cluster=cluster, wish=wish, requested_by=request.user)
-    _supersede(cluster, run)
-    actor = Actor.of_request(request)
-    audit.of_run(actor, Action.PLANNED, run, say("Ask for plan {run}", run=run))
-    ring(tasks.plan_run, run.pk)
-    return run
-
-
-def _supersede(cluster: Cluster, newer: Run) -> None:
-    """Only the newest plan can be confirmed: the older ones end here."""
-    old = cluster.runs.filter(state=State.PLANNED).exclude(pk=newer.pk)
-    for run in old.select_for_update():
-        run.tell([say("Plan {run} has taken its place.", run=newer)])
-        run.state, run.finished_at = State.STALE, timezone.now()
-        run.save(update_fields=["account", "state", "finished_at"])
+        messages.info(request, text % {"run": found.run})
+    return redirect("cluster:run", found.run.pk)
 
 
 @require_safe
@@ -105,22 +87,12 @@ def _typed(request: PersonRequest, run: Run) -> bool:
 
 
 def _confirm(request: PersonRequest, run: Run) -> bool:
-    """Queue the run, unless it has moved on or is not the plan that was seen."""
-    seen = Run.objects.filter(
-        pk=run.pk,
-        state=State.PLANNED,
-        plan_hash=request.POST.get("plan_hash", ""),
-    )
     with transaction.atomic():
-        confirmed = seen.update(
-            state=State.QUEUED, confirmed_by=request.user, confirmed_at=timezone.now()
-        )
+        seen = request.POST.get("plan_hash", "")
+        confirmed = confirm(run, seen, request.user, Actor.of_request(request))
         if confirmed:
-            sentence = say("Confirm plan {hash}", hash=run.plan_hash[:8])
-            actor = Actor.of_request(request)
-            audit.of_run(actor, Action.CONFIRMED, run, sentence)
             ring(tasks.apply_run, run.pk)
-    return bool(confirmed)
+    return confirmed
 
 
 @require_POST

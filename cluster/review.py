@@ -1,0 +1,68 @@
+"""From a wish to a run that a worker may take: ask for a plan, confirm the one seen.
+
+Pages and commands both come here; who carries it out is told by the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from cluster import audit
+from cluster.audit import Action, Actor
+from cluster.lvs.words import say
+from cluster.models import Cluster, Run, User
+
+State = Run.State
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The run to look at; *is_busy* when another one must end first."""
+
+    run: Run
+    is_new: bool = False
+    is_busy: bool = False
+
+
+@transaction.atomic
+def ask_for_plan(cluster: Cluster, person: User, actor: Actor) -> Review:
+    """Return a run that is to plan what is wanted now."""
+    wish = cluster.wish().as_json()
+    busy = cluster.runs.in_progress().first()
+    if busy:
+        return Review(busy, is_busy=True)
+    same = cluster.runs.filter(state=State.PLANNING, wish=wish).first()
+    if same:
+        return Review(same)
+    run = Run.objects.create(cluster=cluster, wish=wish, requested_by=person)
+    _supersede(cluster, run)
+    audit.of_run(actor, Action.PLANNED, run, say("Ask for plan {run}", run=run))
+    return Review(run, is_new=True)
+
+
+def _supersede(cluster: Cluster, newer: Run) -> None:
+    """Only the newest plan can be confirmed: the older ones end here."""
+    old = cluster.runs.filter(state=State.PLANNED).exclude(pk=newer.pk)
+    for run in old.select_for_update():
+        run.tell([say("Plan {run} has taken its place.", run=newer)])
+        run.state, run.finished_at = State.STALE, timezone.now()
+        run.save(update_fields=["account", "state", "finished_at"])
+
+
+@transaction.atomic
+def confirm(run: Run, seen_hash: str, person: User, actor: Actor) -> bool:
+    """Queue the run, unless it has moved on or is not the plan that was seen.
+
+    Raises IntegrityError while another run of the cluster is in progress.
+    """
+    seen = Run.objects.filter(pk=run.pk, state=State.PLANNED, plan_hash=seen_hash)
+    confirmed = seen.update(
+        state=State.QUEUED, confirmed_by=person, confirmed_at=timezone.now()
+    )
+    if confirmed:
+        sentence = say("Confirm plan {hash}", hash=run.plan_hash[:8])
+        audit.of_run(actor, Action.CONFIRMED, run, sentence)
+    return bool(confirmed)
