@@ -6,16 +6,22 @@ written again from a wish. Nothing of it touches a host.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Model
 
 from cluster.lvs import edits
 from cluster.lvs.edits import Edit, Names
+from cluster.lvs.table import RealServer as ServerValue
 from cluster.lvs.table import Table
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.wish import ClusterWish
-from cluster.models import Cluster, RealServer, Vip, VirtualService
+from cluster.lvs.wish_file import WantedService
+from cluster.models import Cluster, Host, RealServer, Vip, VirtualService
 
 
 def applied_table(cluster: Cluster) -> Table:
@@ -35,45 +41,128 @@ def names(cluster: Cluster) -> Names:
     return {ip_address(address): name for address, name in hosts}
 
 
+def stored(cluster: Cluster) -> list[WantedService]:
+    """Return the services as the rows have them, what is switched off too."""
+    rows = cluster.services.prefetch_related("servers")
+    return [_wanted(row) for row in rows]
+
+
+def _wanted(row: VirtualService) -> WantedService:
+    servers = [(server.as_value(), server.enabled) for server in row.servers.all()]
+    return WantedService(
+        replace(row.as_value(), servers=tuple(value for value, _on in servers)),
+        row.name,
+        row.enabled,
+        frozenset((value.address, value.port) for value, on in servers if not on),
+    )
+
+
 @transaction.atomic
 def load(cluster: Cluster, wish: ClusterWish | None) -> None:
     """Write the rows so that the cluster wants exactly *wish* (None: nothing).
 
     Rows keep their names; what is switched off is no part of a wish and stays.
     """
-    wanted = {service.at: service for service in wish.table.services} if wish else {}
-    rows = cluster.services.prefetch_related("servers")
-    for row in rows:
-        value = wanted.pop(row.at, None)
-        if value is not None:
-            _write(row, value)
-        elif row.enabled:
-            row.delete()
-    for value in wanted.values():
-        _write(VirtualService(cluster=cluster), value)
+    table = wish.table if wish else Table()
+    before = {wanted.value.at: wanted for wanted in stored(cluster)}
+    after = [_with_what_is_off(value, before.get(value.at)) for value in table.services]
+    kept = {wanted.value.at for wanted in after}
+    off = [w for at, w in before.items() if not w.enabled and at not in kept]
+    save(cluster, [*after, *off])
 
 
-def _write(row: VirtualService, value: ServiceValue) -> None:
-    protocol, address = value.at.protocol, value.at.address
-    if protocol is None or address is None:
-        return  # a firewall mark: no row of ours can be one yet
-    row.protocol, row.address, row.port = protocol.value, str(address), value.at.port
-    row.scheduler, row.persistence = value.scheduler.value, value.persistence
-    row.enabled = True
-    row.save()
-    Vip.number_for(row.cluster, row.address)
-    kept = [
-        RealServer.objects.update_or_create(
-            service=row,
-            address=str(server.address),
-            port=server.port,
-            defaults={
-                "host": row.cluster.hosts.filter(address=str(server.address)).first(),
-                "method": server.method.value,
-                "weight": server.weight,
-                "enabled": True,
-            },
-        )[0].pk
-        for server in value.servers
+def _with_what_is_off(
+    value: ServiceValue, before: WantedService | None
+) -> WantedService:
+    if before is None:
+        return WantedService(value)
+    on = {(server.address, server.port) for server in value.servers}
+    off = [
+        server
+        for server in before.value.servers
+        if (server.address, server.port) in before.off - on
     ]
-    row.servers.filter(enabled=True).exclude(pk__in=kept).delete()
+    whole = replace(value, servers=(*value.servers, *off))
+    return WantedService(whole, before.name, off=before.off - on)
+
+
+@transaction.atomic
+def save(cluster: Cluster, wanted: Iterable[WantedService]) -> None:
+    """Write the rows of all services so that they are exactly *wanted*.
+
+    Rows that are as wanted are not touched. A firewall mark can be no row yet.
+    """
+    services = {w.value.at: w for w in wanted if w.value.at.address is not None}
+    rows = {row.at: row for row in cluster.services.prefetch_related("servers")}
+    gone = [row.pk for at, row in rows.items() if at not in services]
+    VirtualService.objects.filter(pk__in=gone).delete()
+    numbered = set(cluster.vips.values_list("address", flat=True))
+    hosts = {host.address: host for host in cluster.hosts.all()}
+    new: list[RealServer] = []
+    for at, service in services.items():
+        row = rows.get(at) or VirtualService(cluster=cluster)
+        if _differs(row, _service_fields(service)):
+            row.save()
+        if row.address not in numbered:
+            Vip.number_for(cluster, row.address)
+            numbered.add(row.address)
+        new += _save_servers(row, service, hosts, is_new=at not in rows)
+    RealServer.objects.bulk_create(new, batch_size=1000)
+
+
+def _save_servers(
+    row: VirtualService,
+    service: WantedService,
+    hosts: Mapping[str, Host],
+    *,
+    is_new: bool,
+) -> list[RealServer]:
+    """Write the servers of a service; new ones are returned, to be written together."""
+    present = [] if is_new else row.servers.all()
+    left = {(ip_address(s.address), s.port): s for s in present}
+    new = []
+    for value in service.value.servers:
+        key = (value.address, value.port)
+        host = hosts.get(str(value.address))
+        fields = _server_fields(value, host, enabled=key not in service.off)
+        server = left.pop(key, None)
+        if server is None:
+            new.append(RealServer(service=row, **fields))
+        elif _differs(server, fields):
+            server.save()
+    RealServer.objects.filter(pk__in=[s.pk for s in left.values()]).delete()
+    return new
+
+
+def _service_fields(service: WantedService) -> dict[str, Any]:
+    value, at = service.value, service.value.at
+    return {
+        "protocol": at.protocol.value if at.protocol else "",
+        "address": str(at.address),
+        "port": at.port,
+        "scheduler": value.scheduler.value,
+        "persistence": value.persistence,
+        "name": service.name,
+        "enabled": service.enabled,
+    }
+
+
+def _server_fields(
+    value: ServerValue, host: Host | None, *, enabled: bool
+) -> dict[str, Any]:
+    return {
+        "host_id": host.pk if host else None,
+        "address": str(value.address),
+        "port": value.port,
+        "method": value.method.value,
+        "weight": value.weight,
+        "enabled": enabled,
+    }
+
+
+def _differs(row: Model, fields: Mapping[str, Any]) -> bool:
+    """Set the fields, and say whether the row has to be written."""
+    moved = {key: value for key, value in fields.items() if getattr(row, key) != value}
+    for key, value in moved.items():
+        setattr(row, key, value)
+    return bool(moved) or row.pk is None

@@ -23,8 +23,6 @@ from cluster.lvs.validate import Draft, Server, Surroundings
 from cluster.lvs.words import Sentence, say
 from cluster.models import Cluster, Host, RealServer, Vip, VirtualService
 
-MOST_SERVERS = 100
-
 
 def _schedulers() -> list[tuple[str, str | Promise]]:
     return [(s.value, f"{s.value} — {_(s.label)}") for s in Scheduler]
@@ -109,8 +107,8 @@ class ServerForm(Form):
 ServerRows = forms.formset_factory(
     ServerForm,
     extra=0,
-    max_num=MOST_SERVERS,
-    absolute_max=MOST_SERVERS + 1,
+    max_num=validate.MOST_SERVERS,
+    absolute_max=validate.MOST_SERVERS + 1,
     validate_max=True,
 )
 

@@ -14,13 +14,22 @@ from ipaddress import AddressValueError, IPv4Address
 from cluster.lvs import director
 from cluster.lvs.host import BoundAddress
 from cluster.lvs.table import IPAddress, ServiceAddress
-from cluster.lvs.terms import MAX_PERSISTENCE, MAX_WEIGHT, Protocol
+from cluster.lvs.terms import (
+    MAX_PERSISTENCE,
+    MAX_WEIGHT,
+    ForwardingMethod,
+    Protocol,
+)
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
 PORTS = (1, 65535)
 WEIGHTS = (0, MAX_WEIGHT)
 PERSISTENCE = (1, MAX_PERSISTENCE)
+MOST_SERVERS = 100
+# What can be set up on hosts so far; the form and the file offer nothing else.
+PROTOCOLS = (Protocol.TCP,)
+METHODS = (ForwardingMethod.DR,)
 
 
 class Wrong(ValueError):

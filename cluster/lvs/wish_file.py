@@ -1,0 +1,327 @@
+"""A cluster's wish as a document that can be kept in a file: dict <-> values.
+
+The document is what YAML or JSON gives: dicts, lists, strings, whole numbers and true
+or false. docs/cluster.schema.json describes the same shape for other programs. What a
+service may be among its surroundings is decided by ``validate``, as for the form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from typing import Any, TypeAlias
+
+from cluster.lvs import validate
+from cluster.lvs.file_reader import Path, Problem, Reader, shown
+from cluster.lvs.table import IPAddress, RealServer, ServiceAddress, VirtualService
+from cluster.lvs.terms import (
+    DEFAULT_SCHEDULER,
+    ForwardingMethod,
+    Protocol,
+    Scheduler,
+)
+from cluster.lvs.validate import Draft, Server, Surroundings
+from cluster.lvs.words import say as _
+
+FILE_KEYS = ("cluster", "director", "services")
+SERVICE_KEYS = (
+    "protocol",
+    "vip",
+    "port",
+    "scheduler",
+    "persistence_timeout",
+    "name",
+    "enabled",
+    "real_servers",
+)
+SERVER_KEYS = ("host", "address", "port", "weight", "method", "enabled")
+MOST_SERVICES = 10_000
+LONGEST_NAME = 64
+_NOTHING_AROUND = Surroundings()
+
+Document: TypeAlias = dict[str, Any]
+ServerKey: TypeAlias = tuple[IPAddress, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedService:
+    """A service as rows and files hold it: what the core compares, and the rest.
+
+    *value* has every real server, *off* names those that are switched off.
+    """
+
+    value: VirtualService
+    name: str = ""
+    enabled: bool = True
+    off: frozenset[ServerKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCluster:
+    """Everything that a file says; *director* is empty when it says nothing."""
+
+    cluster: str
+    director: str = ""
+    services: tuple[WantedService, ...] = ()
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.services, key=lambda one: one.value.at.sort_key)
+        object.__setattr__(self, "services", tuple(ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that a file may use: of this cluster and of its hosts."""
+
+    cluster: str
+    directors: tuple[str, ...] = ()
+    real_servers: Mapping[str, IPv4Address] = field(default_factory=dict)
+
+
+class Refused(ValueError):
+    """The file is not taken; *problems* has all of it, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(map(str, self.problems)))
+
+
+# -- values -> document ---------------------------------------------------------------
+
+
+def document(wanted: WantedCluster, real_servers: Mapping[str, IPAddress]) -> Document:
+    """Return the document, in one fixed order and without what goes without saying."""
+    names = {address: name for name, address in real_servers.items()}
+    found: Document = {"cluster": wanted.cluster}
+    if wanted.director:
+        found["director"] = wanted.director
+    found["services"] = [_service_document(one, names) for one in wanted.services]
+    return found
+
+
+def _service_document(
+    wanted: WantedService, names: Mapping[IPAddress, str]
+) -> Document:
+    value, at = wanted.value, wanted.value.at
+    found: Document = {
+        "protocol": at.protocol.value if at.protocol else "",
+        "vip": str(at.address),
+        "port": at.port,
+        "scheduler": value.scheduler.value,
+    }
+    if value.persistence:
+        found["persistence_timeout"] = value.persistence
+    if wanted.name:
+        found["name"] = wanted.name
+    if not wanted.enabled:
+        found["enabled"] = False
+    found["real_servers"] = [_server_document(s, wanted, names) for s in value.servers]
+    return found
+
+
+def _server_document(
+    server: RealServer, wanted: WantedService, names: Mapping[IPAddress, str]
+) -> Document:
+    found: Document = {}
+    if server.address in names:
+        found["host"] = names[server.address]
+    else:
+        found["address"] = str(server.address)
+    if server.port != wanted.value.at.port:
+        found["port"] = server.port
+    found["weight"] = server.weight
+    found["method"] = server.method.value
+    if (server.address, server.port) in wanted.off:
+        found["enabled"] = False
+    return found
+
+
+# -- document -> values ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One real server as far as it could be read, in the order of the file."""
+
+    name: str
+    address: IPv4Address | None
+    port: int | None
+    weight: int | None
+    method: ForwardingMethod
+    enabled: bool
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One service as far as it could be read."""
+
+    protocol: Protocol
+    vip: IPv4Address | None
+    port: int | None
+    scheduler: Scheduler
+    persistence: int | None
+    name: str
+    enabled: bool
+    lines: tuple[_Line, ...]
+
+    @property
+    def at(self) -> ServiceAddress | None:
+        if self.vip is None or self.port is None:
+            return None
+        return ServiceAddress.of(self.protocol, self.vip, self.port)
+
+    @property
+    def draft(self) -> Draft:
+        servers = (
+            Server(row, line.name, line.address, line.port)
+            for row, line in enumerate(self.lines)
+        )
+        return Draft(self.vip, self.port, self.protocol, tuple(servers))
+
+    @property
+    def wanted(self) -> WantedService | None:
+        """Return the values; None when something could not be read."""
+        at = self.at
+        if at is None:
+            return None
+        servers, off = [], set()
+        for line in self.lines:
+            if line.address is None or line.port is None:
+                continue
+            weight = 1 if line.weight is None else line.weight
+            servers.append(RealServer(line.address, line.port, line.method, weight))
+            if not line.enabled:
+                off.add((line.address, line.port))
+        value = VirtualService(
+            at, self.scheduler, tuple(servers), self.persistence or 0
+        )
+        return WantedService(value, self.name, self.enabled, frozenset(off))
+
+
+def read(
+    data: object, known: Known, around: Surroundings = _NOTHING_AROUND
+) -> WantedCluster:
+    """Return what the document says; raises Refused with everything that is wrong.
+
+    *around* is what the services may collide with, beside each other.
+    """
+    reader = Reader()
+    top = reader.mapping(data, (), FILE_KEYS, ("cluster", "services"), _("a file"))
+    cluster = _cluster(reader, top, known)
+    director = _director(reader, top, known)
+    rows = reader.items(top, (), "services", MOST_SERVICES)
+    entries = [
+        _entry(reader, row, ("services", n), known) for n, row in enumerate(rows)
+    ]
+    _check(reader, entries, around)
+    if reader.problems:
+        raise Refused(reader.problems)
+    services = (entry.wanted for entry in entries)
+    return WantedCluster(cluster, director, tuple(one for one in services if one))
+
+
+def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> None:
+    """Ask the validator of the form about each service among the others."""
+    seen: set[ServiceAddress] = set()
+    for n, entry in enumerate(entries):
+        at = entry.at
+        twice = (at,) if at and at in seen else ()
+        for found in validate.check(entry.draft, replace(around, services=twice)):
+            path: Path = ("services", n, _field(found.field))
+            if found.row is not None:
+                line = entry.lines[found.row]
+                word = line.key if found.field == "host" else found.field
+                path = ("services", n, "real_servers", found.row, word)
+            reader.refuse(path, found.sentence)
+        if at:
+            seen.add(at)
+
+
+def _field(name: str) -> str:
+    return "vip" if name == "address" else name
+
+
+def _cluster(reader: Reader, top: Document, known: Known) -> str:
+    name = reader.text(top, (), "cluster")
+    if name and name != known.cluster:
+        reader.refuse(
+            ("cluster",),
+            _(
+                "This is the file of the cluster “{name}”, not of “{known}”.",
+                name=shown(name),
+                known=known.cluster,
+            ),
+        )
+    return name
+
+
+def _director(reader: Reader, top: Document, known: Known) -> str:
+    name = reader.text(top, (), "director")
+    if name and name not in known.directors:
+        text = _("This cluster has no director “{name}”.", name=shown(name))
+        reader.refuse_word(("director",), name, known.directors, text)
+    return name
+
+
+def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
+    needed = ("protocol", "vip", "port")
+    row = reader.mapping(data, path, SERVICE_KEYS, needed, _("a virtual service"))
+    port = reader.number(row, path, "port", validate.PORTS)
+    longest = validate.PERSISTENCE[1]
+    lines = reader.items(row, path, "real_servers", validate.MOST_SERVERS)
+    return _Entry(
+        reader.choice(row, path, "protocol", validate.PROTOCOLS, Protocol.TCP),
+        reader.address(row, path, "vip"),
+        port,
+        reader.choice(row, path, "scheduler", tuple(Scheduler), DEFAULT_SCHEDULER),
+        reader.number(row, path, "persistence_timeout", (0, longest), 0),
+        reader.name(row, path, "name", LONGEST_NAME),
+        reader.switch(row, path, "enabled"),
+        tuple(
+            _line(reader, line, (*path, "real_servers", n), known, port)
+            for n, line in enumerate(lines)
+        ),
+    )
+
+
+def _line(
+    reader: Reader, data: object, path: Path, known: Known, port: int | None
+) -> _Line:
+    row = reader.mapping(data, path, SERVER_KEYS, (), _("a real server"))
+    key = "host" if "host" in row else "address"
+    name, address = _place(reader, row, path, known)
+    return _Line(
+        name,
+        address,
+        reader.number(row, path, "port", validate.PORTS, port),
+        reader.number(row, path, "weight", validate.WEIGHTS, 1),
+        reader.choice(row, path, "method", validate.METHODS, ForwardingMethod.DR),
+        reader.switch(row, path, "enabled"),
+        key,
+    )
+
+
+def _place(
+    reader: Reader, row: Document, path: Path, known: Known
+) -> tuple[str, IPv4Address | None]:
+    """Return name and address of a real server, from a host or a bare address."""
+    if ("host" in row) == ("address" in row):
+        if row:
+            text = _("Write either “host” or “address”: one of them, not both.")
+            reader.refuse(path, text)
+        return "", None
+    if "address" in row:
+        address = reader.address(row, path, "address")
+        return _name_of(address, known), address
+    name = reader.text(row, path, "host")
+    if name and name not in known.real_servers:
+        text = _("This cluster has no real server “{name}”.", name=shown(name))
+        reader.refuse_word((*path, "host"), name, tuple(known.real_servers), text)
+    return name, known.real_servers.get(name)
+
+
+def _name_of(address: IPv4Address | None, known: Known) -> str:
+    names = (name for name, rip in known.real_servers.items() if rip == address)
+    return next(names, str(address or ""))
