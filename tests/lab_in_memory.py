@@ -1,7 +1,5 @@
 """The cluster of the notes in memory: rows in the database, hosts as models."""
 
-import pytest
-
 from cluster.control import running
 from cluster.models import (
     Cluster,
@@ -13,6 +11,7 @@ from cluster.models import (
     Vip,
     VirtualService,
 )
+from cluster.remote.shell import Unreachable
 from tests.build import WEB1, WEB2, director, real_server
 from tests.fake_shell import FakeShell
 from tests.model_host import ModelHost
@@ -62,6 +61,12 @@ class Lab:
         self.shells[host.name] = FakeShell(host.name, model)
         return self.shells[host.name]
 
+    def cut_off(self, name: str) -> None:
+        """From now on nobody can reach this host."""
+        self.down[name] = Unreachable(name, f"{name} does not answer.")
+        if name in self.shells:
+            self.shells[name].close()
+
     def states(self):
         return {name: model.state for name, model in self.models.items()}
 
@@ -108,22 +113,3 @@ class Lab:
 
     def expire_lease(self, run: Run) -> None:
         Run.objects.filter(pk=run.pk).update(lease_until="2020-01-01T00:00:00Z")
-
-
-@pytest.fixture
-def lab(db):
-    return Lab()
-
-
-@pytest.fixture
-def dead(lab):
-    """Call with a host's name: from then on nobody can reach it."""
-    from cluster.remote.shell import Unreachable
-
-    def die(name: str) -> None:
-        error = Unreachable(name, f"{name} does not answer.")
-        lab.down[name] = error
-        if name in lab.shells:
-            lab.shells[name].close()
-
-    return die

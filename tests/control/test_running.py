@@ -9,7 +9,7 @@ from cluster.control.steps import Attendance
 from cluster.models import AuditEvent, Revision, Run, Step, Vip
 from cluster.remote.shell import HostKey, HostKeyChanged, OutcomeUnknown
 from tests.build import at
-from tests.control.conftest import KEY
+from tests.lab_in_memory import KEY
 
 State = Run.State
 

@@ -1,0 +1,123 @@
+"""A cluster's wish out of its rows into a document, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
+
+from django.db import transaction
+
+from cluster import audit, draft
+from cluster.audit import Action, Actor
+from cluster.forms.service import surroundings
+from cluster.lvs import wish_file
+from cluster.lvs.edits import edits, joined
+from cluster.lvs.validate import Surroundings
+from cluster.lvs.wish_file import Document, Known, WantedCluster, WantedService
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+from cluster.models import Cluster
+
+MOST_TOLD = 20
+LONGEST_OBJECT = 120
+
+
+def known(cluster: Cluster) -> Known:
+    directors = cluster.hosts.directors().values_list("name", flat=True)
+    servers = cluster.hosts.real_servers().values_list("name", "address")
+    return Known(
+        cluster.slug,
+        tuple(directors),
+        {name: IPv4Address(address) for name, address in servers},
+    )
+
+
+def document_of(cluster: Cluster) -> Document:
+    """Return what the cluster wants now, what is switched off included."""
+    name = cluster.director.name if cluster.director else ""
+    wanted = WantedCluster(cluster.slug, name, tuple(draft.stored(cluster)))
+    return wish_file.document(wanted, known(cluster).real_servers)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a file has changed in the wish, and what a person may want to know."""
+
+    changes: list[Sentence]
+    remarks: list[Sentence]
+
+
+def load(cluster: Cluster, data: object, source: str, actor: Actor) -> Loaded:
+    """Make the document the wish, all of it or nothing; raises Refused.
+
+    Nothing is sent to any host.
+    """
+    with transaction.atomic():
+        # Two that load at the same time come one after the other.
+        row = Cluster.objects.select_for_update().get(pk=cluster.pk)
+        names, before, table = known(row), document_of(row), row.wish().table
+        told = _move_director(row, data)
+        wanted = wish_file.read(data, names, _around(row))
+        row.save(update_fields=["director"])
+        draft.save(row, wanted.services)
+        found = edits(table, row.wish().table, draft.names(row))
+        told += [edit.sentence for edit in found]
+        if before != document_of(row):
+            told = told or [_("names, and what is switched off")]
+            said = _("Load {source}: {changes}", source=source, changes=_some(told))
+            about = source[:LONGEST_OBJECT]
+            audit.append(actor, Action.CHANGED, said, cluster=row.name, object=about)
+    return Loaded(told, _remarks(wanted.services, names))
+
+
+def _around(cluster: Cluster) -> Surroundings:
+    """Return what the services of a file may collide with: not what they replace."""
+    around = surroundings(cluster, None)
+    return replace(
+        around,
+        services=(),
+        foreign=tuple(at for at in around.foreign if at not in around.services),
+    )
+
+
+def _move_director(cluster: Cluster, data: object) -> list[Sentence]:
+    """Set the director that the document names, if there is one; not saved yet.
+
+    VIPs are checked against its networks, not against those of the one before.
+    """
+    name = data.get("director") if isinstance(data, dict) else None
+    found = next((h for h in cluster.hosts.directors() if h.name == name), None)
+    if found is None or found == cluster.director:
+        return []
+    before = cluster.director.name if cluster.director else "-"
+    cluster.director = found
+    return [_("active director {before} → {after}", before=before, after=found.name)]
+
+
+def _some(sentences: list[Sentence]) -> Sentence:
+    """Join the first of them: the audit log is no place for a thousand services."""
+    left = len(sentences) - MOST_TOLD
+    more = [_("and {count} more", count=left)] if left > 0 else []
+    return joined([*sentences[:MOST_TOLD], *more])
+
+
+def _remarks(services: tuple[WantedService, ...], names: Known) -> list[Sentence]:
+    """Say what is allowed and may still surprise."""
+    managed = set(names.real_servers.values())
+    found = []
+    for service in services:
+        at, off = service.value.at, service.off
+        on = [s for s in service.value.servers if (s.address, s.port) not in off]
+        if service.enabled and not on:
+            text = _("{at} has no real server: it will refuse every connection.", at=at)
+            found.append(text)
+        elif service.enabled and not any(server.weight for server in on):
+            text = _("{at} takes no new connection: all weights are 0.", at=at)
+            found.append(text)
+        found += [
+            _("{rip} is no host of this cluster: set up the VIP on it by hand.",
+              rip=server.address)
+            for server in on
+            if server.address not in managed
+        ]  # fmt: skip
+    return list(dict.fromkeys(found))

@@ -1,0 +1,16 @@
+"""The cluster of the notes in memory, and hosts that can be cut off."""
+
+import pytest
+
+from tests.lab_in_memory import Lab
+
+
+@pytest.fixture
+def lab(db):
+    return Lab()
+
+
+@pytest.fixture
+def dead(lab):
+    """Call with a host's name: from then on nobody can reach it."""
+    return lab.cut_off
