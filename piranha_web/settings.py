@@ -188,7 +188,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- Language and time ------------------------------------------------------
 USE_I18N = True
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+# A language is offered when locale/ has all of it; zh-hans comes next.
+LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
