@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import expect
 
-from cluster.lvs.counters import parse_stats
 from tests.build import at
 
 pytestmark = [
@@ -86,9 +85,8 @@ def re_option(page, name):
 def same_counters(visitor, lab):
     """The page shows what ``ipvsadm --stats --exact`` says, without a reload."""
     visitor.go("/clusters/lab/?numbers=totals")
-    stats = parse_stats(lab.ssh("lb01", "ipvsadm -Ln --stats --exact"))
+    stats = lab.stats(conns=8)
     conns = stats[at(), ""].conns
-    assert conns == 8
     table = visitor.page.locator("#live-table, table").last
     for total in (conns, stats[at(), ""].in_packets, stats[at(), ""].in_bytes):
         expect(table).to_contain_text(f"{total:,}", timeout=20_000)

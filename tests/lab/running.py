@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from cluster.lvs.counters import Counters, Key, parse_stats
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -89,6 +92,20 @@ class Lab:
 
     def power(self, host: str, switch: str) -> None:
         self.must("power", host, switch)
+
+    def stats(self, conns: int) -> dict[Key, Counters]:
+        """Return what lb01 has counted, once it has *conns* connections in all.
+
+        The kernel adds up the counters of its processors every 2 s.
+        """
+        end = time.monotonic() + 10
+        while True:
+            stats = parse_stats(self.ssh("lb01", "ipvsadm -Ln --stats --exact"))
+            counted = sum(one.conns for (_, server), one in stats.items() if not server)
+            if counted >= conns or time.monotonic() > end:
+                assert counted == conns, stats
+                return stats
+            time.sleep(0.5)
 
     def clean(self) -> None:
         """Take off the hosts what a test that failed may have left on them."""
