@@ -136,12 +136,17 @@ def _save_servers(
 
 def _service_fields(service: WantedService) -> dict[str, Any]:
     value, at = service.value, service.value.at
+    flags = {flag.partition("-")[2] for flag in value.flags}
     return {
         "protocol": at.protocol.value if at.protocol else "",
         "address": str(at.address),
         "port": at.port,
         "scheduler": value.scheduler.value,
         "persistence": value.persistence,
+        "netmask": value.netmask,
+        "hash_port": "port" in flags,
+        "hash_fallback": "fallback" in flags,
+        "one_packet": value.one_packet,
         "name": service.name,
         "enabled": service.enabled,
     }
@@ -156,6 +161,8 @@ def _server_fields(
         "port": value.port,
         "method": value.method.value,
         "weight": value.weight,
+        "upper": value.upper,
+        "lower": value.lower,
         "enabled": enabled,
     }
 

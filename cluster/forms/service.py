@@ -6,111 +6,19 @@ from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from django import forms
 from django.db import transaction
 from django.http import QueryDict
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from cluster.draft import names
 from cluster.forms.base import Form
-from cluster.forms.words import AddressField, NumberField, spoken
+from cluster.forms.service_fields import ServerForm, ServerRows, ServiceForm
+from cluster.forms.words import spoken
 from cluster.lvs import edits, terms, validate
 from cluster.lvs.director import own_addresses
 from cluster.lvs.table import VirtualService as ServiceValue
-from cluster.lvs.terms import Scheduler
 from cluster.lvs.validate import Draft, Server, Surroundings
 from cluster.lvs.words import Sentence, say
-from cluster.models import Cluster, Host, RealServer, Vip, VirtualService
-
-
-def _schedulers() -> list[tuple[str, str | Promise]]:
-    return [(s.value, f"{s.value} — {_(s.label)}") for s in Scheduler]
-
-
-class ServiceForm(Form):
-    protocol = forms.ChoiceField(
-        label=_("Protocol"), choices=VirtualService.Protocol.choices
-    )
-    address = AddressField(
-        label=_("VIP"),
-        help_text=_("An address of the director's LAN that nobody uses."),
-        widget=forms.TextInput(
-            attrs={
-                "placeholder": "10.0.1.31",
-                "autocomplete": "off",
-                "spellcheck": "false",
-                "inputmode": "decimal",
-            }
-        ),
-    )
-    port = NumberField(*validate.PORTS, label=_("Port"), initial="80")
-    name = forms.CharField(
-        label=_("Name"),
-        required=False,
-        max_length=64,
-        help_text=_("For people only, such as “shop”. No host sees it."),
-    )
-    scheduler = forms.ChoiceField(
-        label=_("Scheduler"),
-        choices=_schedulers,
-        initial=terms.DEFAULT_SCHEDULER.value,
-    )
-    persistent = forms.BooleanField(
-        label=_("Keep each client on its real server"), required=False
-    )
-    persistence = NumberField(
-        *validate.PERSISTENCE,
-        label=_("Persistence timeout"),
-        initial="300",
-        required=False,
-        help_text=_("Seconds after the last connection of the client; 300 is usual."),
-    )
-    enabled = forms.BooleanField(
-        label=_("Enabled: part of the director's table"), initial=True, required=False
-    )
-
-    def clean(self) -> dict[str, Any]:
-        data = self.cleaned_data
-        if data.get("persistent") and data.get("persistence", 1) is None:
-            self.add_error("persistence", _("Write the seconds, or switch it off."))
-        return data
-
-
-class ServerForm(Form):
-    """One row. An empty port is the VIP's port."""
-
-    host = forms.ChoiceField(
-        label=_("Real server"),
-        error_messages={
-            "required": _("Choose a real server, or remove the row."),
-            "invalid_choice": _("Choose one of the real servers of this cluster."),
-        },
-    )
-    port = NumberField(*validate.PORTS, label=_("Port"), required=False)
-    weight = NumberField(*validate.WEIGHTS, label=_("Weight"), initial="1")
-
-    def __init__(self, *args: Any, hosts: dict[str, Host], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.hosts = hosts
-        choices = [(pk, f"{h.name} · {h.address}") for pk, h in hosts.items()]
-        chooser = self.fields["host"]
-        assert isinstance(chooser, forms.ChoiceField)  # noqa: S101 - for mypy
-        chooser.choices = [("", _("Choose …")), *choices]
-        self.fields["port"].widget.attrs["placeholder"] = _("the VIP's")
-
-    @property
-    def chosen(self) -> Host | None:
-        return self.hosts.get(self.cleaned_data.get("host", ""))
-
-
-ServerRows = forms.formset_factory(
-    ServerForm,
-    extra=0,
-    max_num=validate.MOST_SERVERS,
-    absolute_max=validate.MOST_SERVERS + 1,
-    validate_max=True,
-)
+from cluster.models import Cluster, RealServer, Vip, VirtualService
 
 
 class ServiceEntry:
@@ -188,9 +96,19 @@ class ServiceEntry:
                 continue
             address = IPv4Address(chosen.address)
             typed = None if "port" in form.errors else form.cleaned_data["port"]
-            rows.append(Server(row, chosen.name, address, typed or port))
+            rows.append(
+                Server(
+                    row,
+                    chosen.name,
+                    address,
+                    typed or port,
+                    upper=form.cleaned_data.get("upper"),
+                    lower=form.cleaned_data.get("lower"),
+                )
+            )
         protocol = terms.Protocol(data.get("protocol") or "tcp")
-        return Draft(data.get("address"), port, protocol, tuple(rows))
+        own = self.form.options
+        return Draft(data.get("address"), port, protocol, tuple(rows), own)
 
     # -- saving --
 
@@ -205,6 +123,8 @@ class ServiceEntry:
         row.port, row.name = data["port"], data["name"]
         row.scheduler, row.enabled = data["scheduler"], data["enabled"]
         row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
+        row.netmask, row.one_packet = data["netmask"], data["one_packet"]
+        row.hash_port, row.hash_fallback = data["hash_port"], data["hash_fallback"]
         row.save()
         Vip.number_for(self.cluster, row.address)
         self._save_servers(row)
@@ -224,6 +144,8 @@ class ServiceEntry:
                 defaults={
                     "host": host,
                     "weight": form.cleaned_data["weight"],
+                    "upper": form.cleaned_data["upper"] or 0,
+                    "lower": form.cleaned_data["lower"] or 0,
                     "method": terms.ForwardingMethod.DR.value,
                     "enabled": True,
                 },
@@ -288,6 +210,10 @@ def _initial(service: VirtualService) -> dict[str, Any]:
         "scheduler": service.scheduler,
         "persistent": bool(service.persistence),
         "persistence": service.persistence or 300,
+        "netmask": service.netmask or "",
+        "hash_port": service.hash_port,
+        "hash_fallback": service.hash_fallback,
+        "one_packet": service.one_packet,
         "enabled": service.enabled,
     }
 
@@ -299,6 +225,8 @@ def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
             "host": str(server.host_id or ""),
             "port": "" if server.port == service.port else server.port,
             "weight": server.weight,
+            "upper": server.upper or "",
+            "lower": server.lower or "",
         }
         for server in service.servers.all()
     ]

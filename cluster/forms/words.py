@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cluster.lvs.validate import Wrong, read_address, read_number
+from cluster.lvs.validate import Wrong, read_address, read_netmask, read_number
 from cluster.lvs.words import Sentence
 
 
@@ -53,5 +53,20 @@ class NumberField(forms.CharField):
         text = super().clean(value)
         try:
             return read_number(text, self.low, self.high) if text else None
+        except Wrong as wrong:
+            raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong
+
+
+class NetmaskField(forms.CharField):
+    """A netmask; ``clean`` returns the prefix length, or None when empty."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        digits = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(widget=digits, **kwargs)
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        try:
+            return read_netmask(text) if text else None
         except Wrong as wrong:
             raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong

@@ -6,7 +6,7 @@ The plan says what happens to a host; this says what a person changed their mind
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from cluster.lvs.table import (
@@ -17,7 +17,7 @@ from cluster.lvs.table import (
     VirtualService,
 )
 from cluster.lvs.table_plan import described, server_described
-from cluster.lvs.words import Sentence
+from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
 Names = Mapping[IPAddress, str]
@@ -102,6 +102,24 @@ def _parts(
             before=_lasting(before.persistence),
             after=_lasting(after.persistence),
         )
+    if before.netmask != after.netmask:
+        yield _(
+            "persistence netmask {before} → {after}",
+            before=_prefix(before.netmask),
+            after=_prefix(after.netmask),
+        )
+    if before.flags != after.flags:
+        yield _(
+            "scheduler flags {before} → {after}",
+            before=_flags(before.flags),
+            after=_flags(after.flags),
+        )
+    if before.one_packet != after.one_packet:
+        yield (
+            _("each packet by itself")
+            if after.one_packet
+            else _("packets of a connection together")
+        )
     yield from _servers(before, after, names)
 
 
@@ -113,7 +131,7 @@ def _servers(
         name = names.get(server.address, str(server.address))
         if old is None:
             yield _("add {server}", server=server_described(server, names))
-        elif old.weight != server.weight:
+        elif old != server and replace(old, weight=server.weight) == server:
             yield _(
                 "weight of {name} {before} → {after}",
                 name=name,
@@ -130,3 +148,11 @@ def _servers(
 
 def _lasting(seconds: int) -> Sentence:
     return _("{seconds} s", seconds=seconds) if seconds else _("off")
+
+
+def _prefix(netmask: int | None) -> Sentence:
+    return _("/{prefix}", prefix=netmask) if netmask is not None else _("none")
+
+
+def _flags(flags: tuple[str, ...]) -> Sentence:
+    return _("{flags}", flags=listed([*flags])) if flags else _("none")

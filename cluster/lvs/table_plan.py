@@ -142,25 +142,47 @@ def _delete_service(into: Rules, service: VirtualService) -> None:
 
 def described(service: VirtualService) -> Sentence:
     """Say a service in words: ``TCP 10.0.1.31:80, round robin, persistent 300 s``."""
-    scheduler = _(service.scheduler.label)
-    if service.persistence:
-        return _(
-            "{at}, {scheduler}, persistent {seconds} s",
-            at=service.at,
-            scheduler=scheduler,
+    text = _("{at}, {scheduler}", at=service.at, scheduler=_scheduling(service))
+    if service.persistence and service.netmask is not None:
+        text = _(
+            "{service}, persistent {seconds} s per /{netmask} network",
+            service=text,
+            seconds=service.persistence,
+            netmask=service.netmask,
+        )
+    elif service.persistence:
+        text = _(
+            "{service}, persistent {seconds} s",
+            service=text,
             seconds=service.persistence,
         )
-    return _("{at}, {scheduler}", at=service.at, scheduler=scheduler)
+    if service.one_packet:
+        text = _("{service}, each packet by itself", service=text)
+    return text
+
+
+def _scheduling(service: VirtualService) -> Sentence:
+    label = _(service.scheduler.label)
+    if not service.flags:
+        return label
+    return _("{scheduler} ({flags})", scheduler=label, flags=listed([*service.flags]))
 
 
 def server_described(server: RealServer, names: Mapping[IPAddress, str]) -> Sentence:
     """Say a real server in words: ``web1 10.0.1.6:80, weight 1, direct routing``."""
+    about: dict[str, str | Sentence] = {
+        "name": names.get(server.address, str(server.address)),
+        "endpoint": server.endpoint,
+        "method": _(server.method.label),
+    }
+    if not server.upper:
+        return _("{name} ({endpoint}, weight {weight}, {method})",
+                 weight=server.weight, **about)  # fmt: skip
     return _(
-        "{name} ({endpoint}, weight {weight}, {method})",
-        name=names.get(server.address, str(server.address)),
-        endpoint=server.endpoint,
+        "{name} ({endpoint}, weight {weight}, {method}, full at {upper} connections)",
         weight=server.weight,
-        method=_(server.method.label),
+        upper=server.upper,
+        **about,
     )
 
 

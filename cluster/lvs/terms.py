@@ -177,3 +177,4 @@ _SCHEDULERS = {
 DEFAULT_SCHEDULER = Scheduler.WLC
 MAX_PERSISTENCE = 2678400  # seconds, 31 days; ip_vs.h, IP_VS_... and ipvsadm(8) -p
 MAX_WEIGHT = 65535
+MAX_THRESHOLD = 65535  # connections; ipvsadm(8) -x, -y

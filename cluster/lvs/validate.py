@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from cluster.lvs import director
+from cluster.lvs import director, options
 from cluster.lvs.host import BoundAddress
+from cluster.lvs.options import Options
 from cluster.lvs.table import IPAddress, ServiceAddress
 from cluster.lvs.terms import (
     MAX_PERSISTENCE,
+    MAX_THRESHOLD,
     MAX_WEIGHT,
     ForwardingMethod,
     Protocol,
@@ -30,6 +32,7 @@ MOST_SERVERS = 100
 # What can be set up on hosts so far; the form and the file offer nothing else.
 PROTOCOLS = (Protocol.TCP,)
 METHODS = (ForwardingMethod.DR,)
+THRESHOLDS = (0, MAX_THRESHOLD)
 
 
 class Wrong(ValueError):
@@ -81,6 +84,24 @@ def read_address(text: str) -> IPv4Address:
         raise Wrong(_why_no_address(text)) from None
 
 
+def read_netmask(text: str) -> int:
+    """Return the prefix length of ``24``, ``/24`` or ``255.255.255.0``; raises Wrong."""
+    text = text.strip()
+    if "." not in text:
+        return read_number(text.removeprefix("/"), 1, 32)
+    mask = read_address(text)
+    try:
+        prefix = IPv4Network((0, str(mask))).prefixlen
+    except ValueError:
+        prefix = 0
+    # The constructor also takes a host mask, 0.0.0.255, which means something else.
+    if not prefix or IPv4Network((0, prefix)).netmask != mask:
+        raise Wrong(
+            _("{text} is no netmask such as 255.255.255.0 or 24.", text=_short(text))
+        )
+    return prefix
+
+
 def _why_no_address(text: str) -> Sentence:
     shown = _short(text)
     if "/" in text:
@@ -122,6 +143,9 @@ class Server:
     name: str
     address: IPv4Address | None = None
     port: int | None = None
+    method: ForwardingMethod = ForwardingMethod.DR
+    upper: int | None = None
+    lower: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +156,7 @@ class Draft:
     port: int | None = None
     protocol: Protocol = Protocol.TCP
     servers: tuple[Server, ...] = ()
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +192,8 @@ def check(draft: Draft, around: Surroundings) -> list[Finding]:
             why = _twice(draft.address, draft.port, draft.protocol, around)
         if why is not None:
             found.append(Finding("address", why))
+    reasons = options.of_service(draft.options, draft.protocol)
+    found += [Finding(name, why) for name, why in reasons]
     for server in draft.servers:
         found += _server(server, draft, around)
     return found + _same_servers(draft.servers)
@@ -249,7 +276,10 @@ def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]
             port=draft.port,
         )
         found.append(Finding("port", text, server.row))
-    return found
+    reasons = options.of_server(
+        server.method, server.upper, server.lower, one_packet=draft.options.one_packet
+    )
+    return found + [Finding(name, why, server.row) for name, why in reasons]
 
 
 def _place(

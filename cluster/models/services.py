@@ -12,9 +12,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from cluster.lvs import table, terms
+from cluster.lvs.options import flag_names
 from cluster.models.clusters import Cluster, Host
 
 _port = (MinValueValidator(1), MaxValueValidator(65535))
+_threshold = (MaxValueValidator(terms.MAX_THRESHOLD),)
 
 
 class Vip(models.Model):
@@ -51,6 +53,8 @@ class VirtualService(models.Model):
 
     class Protocol(models.TextChoices):
         TCP = "tcp", "TCP"
+        UDP = "udp", "UDP"
+        SCTP = "sctp", "SCTP"
 
     cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="services")
     protocol = models.CharField(
@@ -69,6 +73,15 @@ class VirtualService(models.Model):
         default=0,
         validators=[MaxValueValidator(terms.MAX_PERSISTENCE)],
     )
+    netmask = models.PositiveSmallIntegerField(
+        _("persistence netmask"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(32)],
+    )
+    hash_port = models.BooleanField(_("hash the client's port too"), default=False)
+    hash_fallback = models.BooleanField(_("hash again on failure"), default=False)
+    one_packet = models.BooleanField(_("one-packet scheduling"), default=False)
     enabled = models.BooleanField(_("enabled"), default=True)
     name = models.CharField(_("name"), max_length=64, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
@@ -93,11 +106,17 @@ class VirtualService(models.Model):
 
     def as_value(self) -> table.VirtualService:
         """Return this service as the core compares it, enabled servers only."""
+        scheduler = terms.Scheduler(self.scheduler)
         return table.VirtualService(
             at=self.at,
-            scheduler=terms.Scheduler(self.scheduler),
+            scheduler=scheduler,
             servers=tuple(s.as_value() for s in self.servers.all() if s.enabled),
             persistence=self.persistence,
+            netmask=self.netmask,
+            flags=flag_names(
+                scheduler, port=self.hash_port, fallback=self.hash_fallback
+            ),
+            one_packet=self.one_packet,
         )
 
 
@@ -119,6 +138,12 @@ class RealServer(models.Model):
     weight = models.PositiveIntegerField(
         _("weight"), default=1, validators=[MaxValueValidator(terms.MAX_WEIGHT)]
     )
+    upper = models.PositiveIntegerField(
+        _("upper threshold"), default=0, validators=_threshold
+    )
+    lower = models.PositiveIntegerField(
+        _("lower threshold"), default=0, validators=_threshold
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
@@ -138,6 +163,8 @@ class RealServer(models.Model):
             self.port,
             terms.ForwardingMethod(self.method),
             self.weight,
+            self.upper,
+            self.lower,
         )
 
 

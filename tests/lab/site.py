@@ -1,6 +1,7 @@
 """The lab's cluster as rows of the database, driven as the tasks drive it."""
 
 from pathlib import Path
+from typing import Any
 
 from cluster.control import running
 from cluster.control.targets import shell_for
@@ -17,10 +18,13 @@ from cluster.models import (
 from tests.lab.running import Lab
 
 # Everything that a run may touch, as root sees it: the proof that a host is as before.
+# First what loads modules by being asked: they bring sysctls with them.
 EVERYTHING = (
-    "ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
-    " sysctl -a 2>/dev/null | grep -E 'arp_(ignore|announce)|ip_forward';"
-    " command -v ipvsadm >/dev/null && ipvsadm -Sn"
+    "command -v ipvsadm >/dev/null && ipvsadm -Sn; iptables-legacy -t nat -S;"
+    " ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
+    " ip -o link show | sed 's/ qlen.*//';"
+    " sysctl -a 2>/dev/null | grep -E"
+    " 'arp_(ignore|announce)|forward|rp_filter|redirects|vs.conntrack'"
 )
 
 
@@ -44,18 +48,35 @@ class Site:
         return self.cluster.hosts.get(name=name)
 
     def want(
-        self, vip: str = "10.0.1.31", scheduler: str = "rr", port: int = 80
+        self,
+        vip: str = "10.0.1.31",
+        scheduler: str = "rr",
+        port: int = 80,
+        servers: dict[str, Any] | None = None,
+        **options: Any,
     ) -> VirtualService:
+        """Write a service with web1 and web2; *servers* are fields of both."""
         service = VirtualService.objects.create(
-            cluster=self.cluster, address=vip, port=port, scheduler=scheduler
+            cluster=self.cluster,
+            address=vip,
+            port=port,
+            scheduler=scheduler,
+            **options,
         )
         Vip.number_for(self.cluster, vip)
         for name in ("web1", "web2"):
             host = self.host(name)
+            fields = {"port": port} | (servers or {})
             RealServer.objects.create(
-                service=service, host=host, address=host.address, port=port
+                service=service, host=host, address=host.address, **fields
             )
         return service
+
+    def converge(self) -> Run:
+        run = self.apply()
+        told = "\n".join(str(sentence) for sentence in run.account_sentences)
+        assert run.state == Run.State.CONVERGED, told
+        return run
 
     def plan(self) -> Run:
         run = Run.objects.create(

@@ -33,6 +33,23 @@ CHANGES = [
         ["change web1 (10.0.1.6:80, weight 1, NAT)"],
     ),
     (
+        replace(SERVICE, servers=(replace(WEB1, weight=2, upper=100),)),
+        [
+            (
+                "change web1 (10.0.1.6:80, weight 2, Direct routing, full at 100"
+                " connections)"
+            )
+        ],
+    ),
+    (
+        replace(SERVICE, flags=("sh-port", "sh-fallback"), one_packet=True),
+        ["scheduler flags none → sh-fallback, sh-port", "each packet by itself"],
+    ),
+    (
+        replace(SERVICE, persistence=300, netmask=24),
+        ["persistence off → 300 s", "persistence netmask none → /24"],
+    ),
+    (
         replace(SERVICE, persistence=60, servers=(WEB2,)),
         [
             "persistence off → 60 s",

@@ -170,6 +170,16 @@ EDITS = {
         ["-E -t 10.0.1.31:80 -s rr -p 300"],
         ["-E -t 10.0.1.31:80 -s rr"],
     ),
+    "flags and persistence of networks": (
+        service(scheduler=Scheduler.SH, persistence=60, netmask=24, flags=("sh-port",)),
+        ["-E -t 10.0.1.31:80 -s sh -p 60 -M 255.255.255.0 -b sh-port"],
+        ["-E -t 10.0.1.31:80 -s rr"],
+    ),
+    "thresholds": (
+        service(servers=(server(upper=100, lower=50), server(WEB2))),
+        ["-e -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1 -x 100 -y 50"],
+        ["-e -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1"],
+    ),
     "a weight": (
         service(servers=(server(weight=3), server(WEB2))),
         ["-e -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 3"],

@@ -22,12 +22,18 @@ servers = st.builds(
     st.sampled_from([0, 100]),
 )
 keys = st.builds(ServiceAddress.of, st.sampled_from(Protocol), addresses, ports)
+lasting = st.sampled_from([(0, None), (60, None), (300, 24)])
+flags = st.sampled_from([(), ("sh-port",), ("sh-fallback", "sh-port")])
 services = st.builds(
-    VirtualService,
+    lambda at, scheduler, servers, lasting, flags, *, one_packet: VirtualService(
+        at, scheduler, servers, *lasting, flags, one_packet=one_packet
+    ),
     keys,
     st.sampled_from(Scheduler),
     st.lists(servers, max_size=4, unique_by=lambda s: s.sort_key).map(tuple),
-    st.sampled_from([0, 60, 300]),
+    lasting,
+    flags,
+    one_packet=st.booleans(),
 )
 tables = st.lists(services, max_size=5, unique_by=lambda s: s.at.sort_key).map(
     lambda found: Table(tuple(found))

@@ -4,7 +4,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from cluster.lvs import rules
 from cluster.lvs.host import Footprint
+from cluster.lvs.table import Table
 from cluster.models import AddressCheck, AuditEvent, Run, VirtualService
 from cluster.views import addresses
 from tests.build import director, eth_vip, service
@@ -95,6 +97,54 @@ def test_saving_writes_the_wish_and_the_audit_log(operator, lab, free):
     assert "Add virtual service" in str(event.sentence)
 
 
+def test_every_option_is_saved_and_shown_again(operator, lab, free):
+    data = typed(
+        lab,
+        *TWO,
+        protocol="udp",
+        port="53",
+        scheduler="sh",
+        persistent="on",
+        netmask="255.255.255.0",
+        one_packet="on",
+        hash_port="on",
+        hash_fallback="on",
+    )
+    data |= {"servers-0-upper": "100", "servers-0-lower": "50"}
+    assert operator.post(NEW, data).url == SERVICES
+    row = VirtualService.objects.get()
+    assert rules.render(Table((row.as_value(),))) == (
+        "-A -u 10.0.1.31:53 -s sh -p 300 -M 255.255.255.0 -b sh-fallback,sh-port -o\n"
+        "-a -u 10.0.1.31:53 -r 10.0.1.6:53 -g -w 1 -x 100 -y 50\n"
+        "-a -u 10.0.1.31:53 -r 10.0.1.9:53 -g -w 2\n"
+    )
+    page = operator.get(reverse("cluster:service", args=["lab", row.pk]))
+    form, rows = page.context["form"], page.context["servers"].forms
+    assert form["netmask"].value() == 24
+    assert form.shows_advanced
+    assert [row.shows_advanced for row in rows] == [True, False]
+    again = operator.post(
+        reverse("cluster:service", args=["lab", row.pk]), data, follow=True
+    )
+    assert "Nothing was changed" in again.content.decode()
+
+
+def test_a_new_form_hides_what_few_services_need(operator, lab):
+    page = operator.get(NEW)
+    assert not page.context["form"].shows_advanced
+    assert not any(row.shows_advanced for row in page.context["servers"])
+
+
+def test_tcp_udp_and_sctp_may_share_a_port(operator, lab, free):
+    for protocol in ("tcp", "udp", "sctp"):
+        operator.post(NEW, typed(lab, *TWO, protocol=protocol))
+    assert {row.protocol for row in VirtualService.objects.all()} == {
+        "tcp",
+        "udp",
+        "sctp",
+    }
+
+
 def test_save_and_review_plans_at_once(operator, lab, free, queued):
     with queued() as rung:
         answer = operator.post(NEW, typed(lab, *TWO, next="review"))
@@ -173,6 +223,11 @@ NONSENSE = [
     ({"persistent": "on", "persistence": "0"}, "persistence", "out of range"),
     ({"persistent": "on", "persistence": ""}, "persistence", "Write the seconds"),
     ({"persistent": "on", "persistence": "2678401"}, "persistence", "out of range"),
+    ({"netmask": "24"}, "netmask", "switch persistence on"),
+    ({"persistent": "on", "netmask": "255.0.1.0"}, "netmask", "no netmask such as"),
+    ({"one_packet": "on"}, "one_packet", "for UDP only"),
+    ({"hash_port": "on"}, "hash_port", "Only sh and mh"),
+    ({"hash_fallback": "on"}, "hash_fallback", "Only sh and mh"),
     ({"name": "x" * 65}, "name", "at most 64"),
     ({"name": "a\0b"}, "name", "Null"),
 ]
@@ -209,6 +264,19 @@ def test_nonsense_in_a_row(operator, lab, server, field, words):
     assert errors(answer)[1][0] == {}
     assert list(errors(answer)[1][1]) == [field]
     assert words in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "field"),
+    [("", "5", "lower"), ("4", "5", "lower"), ("x", "", "upper")],
+)
+def test_nonsense_in_the_limits(operator, lab, upper, lower, field):
+    data = typed(lab, ("web1", "", "1"))
+    data |= {"servers-0-upper": upper, "servers-0-lower": lower}
+    answer = operator.post(NEW, data)
+    assert answer.status_code == 422
+    assert list(errors(answer)[1][0]) == [field]
+    assert answer.context["servers"].forms[0].shows_advanced
 
 
 def test_a_real_server_off_the_lan_is_refused(operator, lab):

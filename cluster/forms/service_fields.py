@@ -1,0 +1,157 @@
+"""The fields of a virtual service and of the rows of its real servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from cluster.forms.base import Form
+from cluster.forms.words import AddressField, NetmaskField, NumberField
+from cluster.lvs import terms, validate
+from cluster.lvs.options import Options
+from cluster.lvs.terms import Scheduler
+from cluster.models import Host, VirtualService
+
+
+def _schedulers() -> list[tuple[str, str | Promise]]:
+    return [(s.value, f"{s.value} — {_(s.label)}") for s in Scheduler]
+
+
+class ServiceForm(Form):
+    protocol = forms.ChoiceField(
+        label=_("Protocol"), choices=VirtualService.Protocol.choices
+    )
+    address = AddressField(
+        label=_("VIP"),
+        help_text=_("An address of the director's LAN that nobody uses."),
+        widget=forms.TextInput(
+            attrs={
+                "placeholder": "10.0.1.31",
+                "autocomplete": "off",
+                "spellcheck": "false",
+                "inputmode": "decimal",
+            }
+        ),
+    )
+    port = NumberField(*validate.PORTS, label=_("Port"), initial="80")
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=64,
+        help_text=_("For people only, such as “shop”. No host sees it."),
+    )
+    scheduler = forms.ChoiceField(
+        label=_("Scheduler"),
+        choices=_schedulers,
+        initial=terms.DEFAULT_SCHEDULER.value,
+    )
+    persistent = forms.BooleanField(
+        label=_("Keep each client on its real server"), required=False
+    )
+    persistence = NumberField(
+        *validate.PERSISTENCE,
+        label=_("Persistence timeout"),
+        initial="300",
+        required=False,
+        help_text=_("Seconds after the last connection of the client; 300 is usual."),
+    )
+    netmask = NetmaskField(
+        label=_("Persistence netmask"),
+        required=False,
+        help_text=_("24 keeps a whole /24 network of clients together."),
+    )
+    hash_port = forms.BooleanField(
+        label=_("Hash the client's port too (sh-port, mh-port)"), required=False
+    )
+    hash_fallback = forms.BooleanField(
+        label=_("Hash again when the chosen server is out (sh-fallback, mh-fallback)"),
+        required=False,
+    )
+    one_packet = forms.BooleanField(
+        label=_("Schedule each packet by itself (one-packet scheduling, UDP)"),
+        required=False,
+    )
+    enabled = forms.BooleanField(
+        label=_("Enabled: part of the director's table"), initial=True, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if data.get("persistent") and data.get("persistence", 1) is None:
+            self.add_error("persistence", _("Write the seconds, or switch it off."))
+        return data
+
+    @property
+    def options(self) -> Options:
+        """The options as far as they could be read; what could not stays silent."""
+        data = getattr(self, "cleaned_data", {})
+        lasting = (data.get("persistence") or 1) if data.get("persistent") else 0
+        return Options(
+            scheduler=Scheduler(data.get("scheduler") or terms.DEFAULT_SCHEDULER),
+            persistence=lasting,
+            netmask=data.get("netmask"),
+            hash_port=bool(data.get("hash_port")),
+            hash_fallback=bool(data.get("hash_fallback")),
+            one_packet=bool(data.get("one_packet")),
+        )
+
+    @property
+    def shows_advanced(self) -> bool:
+        """Whether the part for few people is open: something is said there."""
+        names = ("netmask", "hash_port", "hash_fallback", "one_packet")
+        return any(self[name].value() or self[name].errors for name in names)
+
+
+class ServerForm(Form):
+    """One row. An empty port is the VIP's port."""
+
+    host = forms.ChoiceField(
+        label=_("Real server"),
+        error_messages={
+            "required": _("Choose a real server, or remove the row."),
+            "invalid_choice": _("Choose one of the real servers of this cluster."),
+        },
+    )
+    port = NumberField(*validate.PORTS, label=_("Port"), required=False)
+    weight = NumberField(*validate.WEIGHTS, label=_("Weight"), initial="1")
+    upper = NumberField(
+        *validate.THRESHOLDS,
+        label=_("Full at"),
+        required=False,
+        help_text=_("Connections; then it gets no new one. Empty: no limit."),
+    )
+    lower = NumberField(
+        *validate.THRESHOLDS,
+        label=_("Used again below"),
+        required=False,
+        help_text=_("Empty: below three quarters of the limit."),
+    )
+
+    def __init__(self, *args: Any, hosts: dict[str, Host], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hosts = hosts
+        choices = [(pk, f"{h.name} · {h.address}") for pk, h in hosts.items()]
+        chooser = self.fields["host"]
+        assert isinstance(chooser, forms.ChoiceField)  # noqa: S101 - for mypy
+        chooser.choices = [("", _("Choose …")), *choices]
+        self.fields["port"].widget.attrs["placeholder"] = _("the VIP's")
+
+    @property
+    def chosen(self) -> Host | None:
+        return self.hosts.get(self.cleaned_data.get("host", ""))
+
+    @property
+    def shows_advanced(self) -> bool:
+        return any(self[n].value() or self[n].errors for n in ("upper", "lower"))
+
+
+ServerRows = forms.formset_factory(
+    ServerForm,
+    extra=0,
+    max_num=validate.MOST_SERVERS,
+    absolute_max=validate.MOST_SERVERS + 1,
+    validate_max=True,
+)

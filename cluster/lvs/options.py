@@ -1,0 +1,95 @@
+"""Which options of a service and of its real servers go together, and why not.
+
+ipvsadm refuses some combinations, the kernel others, and a few are taken quietly though
+they mean nothing. See ipvsadm(8) -b, -o, -M, -x, -y and ip_vs_ctl.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+
+# The two schedulers that hash, with the flags that each of them knows.
+HASHING = (Scheduler.SH, Scheduler.MH)
+Reason = tuple[str, Sentence]
+
+
+def flag_names(scheduler: Scheduler, *, port: bool, fallback: bool) -> tuple[str, ...]:
+    """Return the words for ``-b``: ``sh-port``, ``mh-fallback``; sorted."""
+    chosen = (("fallback", fallback), ("port", port))
+    return tuple(f"{scheduler.value}-{name}" for name, on in chosen if on)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a service as chosen; *persistence* 0 is off."""
+
+    scheduler: Scheduler = Scheduler.WLC
+    persistence: int = 0
+    netmask: int | None = None
+    hash_port: bool = False
+    hash_fallback: bool = False
+    one_packet: bool = False
+
+
+def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
+    """Yield (field, why) for everything that does not go together."""
+    name = options.scheduler.value
+    if options.scheduler not in HASHING:
+        text = _("Only sh and mh hash the client; {name} has no use for it.", name=name)
+        if options.hash_port:
+            yield "hash_port", text
+        if options.hash_fallback:
+            yield "hash_fallback", text
+    if options.netmask is not None and not options.persistence:
+        yield (
+            "netmask",
+            _(
+                "A netmask groups clients for persistence: switch persistence on, or"
+                " leave the netmask empty."
+            ),
+        )
+    if options.one_packet and protocol is not Protocol.UDP:
+        yield (
+            "one_packet",
+            _(
+                "One-packet scheduling is for UDP only: {protocol} needs all packets of"
+                " a connection on one real server.",
+                protocol=protocol.label,
+            ),
+        )
+
+
+def of_server(
+    method: ForwardingMethod, upper: int | None, lower: int | None, *, one_packet: bool
+) -> Iterator[Reason]:
+    """Yield (field, why) for a real server; a threshold of 0 or None is off."""
+    if lower and not upper:
+        yield (
+            "lower",
+            _(
+                "A lower threshold says when a full real server is used again: write an"
+                " upper threshold too."
+            ),
+        )
+    elif lower and upper and lower > upper:
+        yield (
+            "lower",
+            _(
+                "The lower threshold {lower} is above the upper one, {upper}.",
+                lower=lower,
+                upper=upper,
+            ),
+        )
+    if one_packet and method is ForwardingMethod.NAT:
+        yield (
+            "method",
+            _(
+                "NAT and one-packet scheduling do not go together: the director forgets"
+                " a packet at once and cannot translate the reply to it."
+            ),
+        )
