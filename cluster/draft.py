@@ -147,6 +147,7 @@ def _service_fields(service: WantedService) -> dict[str, Any]:
         "hash_port": "port" in flags,
         "hash_fallback": "fallback" in flags,
         "one_packet": value.one_packet,
+        "source_nat": value.source_nat,
         "name": service.name,
         "enabled": service.enabled,
     }

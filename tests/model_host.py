@@ -9,9 +9,9 @@ import json
 from dataclasses import replace
 from ipaddress import ip_interface
 
-from cluster.lvs import rules
+from cluster.lvs import rules, source_nat
 from cluster.lvs.command import Command
-from cluster.lvs.host import BoundAddress, HostState, Route
+from cluster.lvs.host import BoundAddress, HostState, Route, Tunnel
 from cluster.lvs.table import Table
 from cluster.remote.shell import Output
 
@@ -36,7 +36,8 @@ class ModelHost:
         self.state = HostState(self.state.boot_id + "+", own, (), quiet)
 
     def __call__(self, command: Command) -> Output:
-        answer = getattr(self, f"_{command.argv[0]}")
+        program = command.argv[0].rpartition("/")[2].partition("-")[0]
+        answer = getattr(self, f"_{program}")
         return answer(command.argv[1:], command.stdin.decode())
 
     # -- questions --------------------------------------------------------------------
@@ -60,10 +61,32 @@ class ModelHost:
     def _ip(self, words, stdin):
         match words:
             case ("-j", "addr", "show"):
-                return output(json.dumps([self._link(b) for b in self.state.addresses]))
-            case ("-j", "route", "show", "dev", "lo"):
-                routes = [r.destination.removesuffix("/32") for r in self.state.routes]
-                return output(json.dumps([{"dst": dst} for dst in routes]))
+                links = [self._link(b) for b in self.state.addresses]
+                links += [
+                    {
+                        "ifname": t.name,
+                        "link_type": "ipip",
+                        "flags": ["NOARP", *(["UP"] if t.up else [])],
+                    }
+                    for t in self.state.tunnels
+                ]
+                return output(json.dumps(links))
+            case ("-j", "route", "show"):
+                routes = [
+                    {"dst": r.destination.removesuffix("/32"), "dev": "lo"}
+                    for r in self.state.routes
+                ]
+                routes += [
+                    {"dst": g.destination, "gateway": g.via, "dev": "eth0"}
+                    for g in self.state.gateways
+                ]
+                return output(json.dumps(routes))
+            case ("link", "set", name, word):
+                if not self.state.tunnel(name):
+                    return output(status=1, complaint="Cannot find device")
+                others = [t for t in self.state.tunnels if t.name != name]
+                tunnels = (*others, Tunnel(name, word == "up"))
+                return self._write(f"link {name} {word}", tunnels=tunnels)
             case ("addr", verb, interface, "dev", device, "label", label):
                 wanted = BoundAddress(device, ip_interface(interface), label)
                 return self._change(verb, "addresses", wanted)
@@ -93,11 +116,50 @@ class ModelHost:
         self.writes.append(what)
         return output()
 
+    def _iptables(self, words, stdin):
+        assert words[:4] == ("-w", "5", "-t", "nat")
+        verb, rule = words[4], words[4:]
+        if verb == "-S":
+            lines = [f"-A {' '.join(r.words)}" for r in self.state.source_nat]
+            # As the lab's hosts list it.
+            text = "\n".join(["-P POSTROUTING ACCEPT", *lines])
+            return output(text.replace("masq", "MASQ").replace("/32", ""))
+        rule = source_nat.read(words[5:])
+        if verb == "-D" and rule not in self.state.source_nat:
+            return output(status=1, complaint="Bad rule (does a matching rule exist?)")
+        kept = [r for r in self.state.source_nat if r != rule]
+        rules = (*self.state.source_nat, rule) if verb == "-A" else tuple(kept)
+        return self._write(f"{verb} {rule}", source_nat=rules)
+
+    def _modprobe(self, words, stdin):
+        if words[0] == "-n":
+            return output(status=1)  # a kernel without NAT by nftables
+        there = self.state.tunnel("tunl0")
+        now = dict(self.state.sysctls)
+        if words == ("ipip",):
+            names = ("arp_ignore", "arp_announce", "rp_filter")
+            base = "net.ipv4.conf"
+            new = {
+                f"{base}.tunl0.{n}": now.get(f"{base}.default.{n}", "0") for n in names
+            }
+            tunnels = self.state.tunnels if there else (Tunnel("tunl0", up=False),)
+            values = tuple((new | now).items())
+            return self._write("modprobe ipip", tunnels=tunnels, sysctls=values)
+        assert words == ("-r", "ipip"), words
+        kept = tuple((k, v) for k, v in now.items() if ".tunl0." not in k)
+        return self._write("modprobe -r ipip", tunnels=(), sysctls=kept)
+
     # -- sysctl and ipvsadm -----------------------------------------------------------
 
     def _sysctl(self, words, stdin):
         assert words[:2] == ("-q", "-w")
         new = dict(word.split("=") for word in words[2:])
+        assert new.keys() <= dict(self.state.sysctls).keys(), "no such file"
+        forward = new.get("net.ipv4.ip_forward")
+        if forward and forward != dict(self.state.sysctls)["net.ipv4.ip_forward"]:
+            # As inet_forward_change() does, before the rest of the words is read.
+            along = "net.ipv4.conf.all.accept_redirects"
+            new = {along: "1" if forward == "0" else "0"} | new
         values = tuple((dict(self.state.sysctls) | new).items())
         return self._write("sysctl " + " ".join(words[2:]), sysctls=values)
 

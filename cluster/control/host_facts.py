@@ -9,7 +9,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from cluster.control.observe import FactRefused, observe, remember
+from cluster.control.observe import (
+    FactRefused,
+    observe,
+    remember,
+    replaces_source,
+)
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.lvs import host_facts, host_setup
@@ -47,7 +52,8 @@ def look(host: Host, connect: Connect) -> None:
     try:
         with connect(host) as shell:
             try:
-                remember(host, observe(host, shell))
+                rules = replaces_source(host)
+                remember(host, observe(host, shell, firewall=rules))
             except FactRefused as error:
                 # Rights or programs are missing: go on, to find out which.
                 record_trouble(host, error)

@@ -15,6 +15,7 @@ from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.lvs import facts
 from cluster.lvs.facts import Fact, FactError
 from cluster.lvs.host import HostState
+from cluster.lvs.source_nat import LEGACY, NFT
 from cluster.lvs.table import Table
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -47,15 +48,36 @@ def ask(shell: Shell, fact: Fact[T]) -> T:
         raise FactRefused(shell.name, fact, output) from error
 
 
-def observe(host: Host, shell: Shell) -> HostState:
+def replaces_source(host: Host) -> bool:
+    """Whether rules of the firewall matter. They are asked for only then: listing them
+    loads modules that a director without FULLNAT does not need."""
+    wanted = host.cluster.services.filter(source_nat=True)
+    return host.is_director and bool(host.left_behind.source_nat or wanted.exists())
+
+
+def observe(host: Host, shell: Shell, *, firewall: bool = False) -> HostState:
     """Return everything that a plan needs to know of this host."""
+    # The table first: ipvsadm loads ip_vs, and with it come sysctls.
+    table = _table(shell) if host.is_director else Table()
+    addresses, tunnels = ask(shell, facts.LINKS)
+    routes, gateways = ask(shell, facts.ROUTES)
+    tool = _firewall(shell) if firewall else ""
     return HostState(
         boot_id=ask(shell, facts.BOOT_ID),
-        addresses=ask(shell, facts.ADDRESSES),
-        routes=ask(shell, facts.LOOPBACK_ROUTES),
-        sysctls=ask(shell, facts.ARP),
-        table=_table(shell) if host.is_director else Table(),
+        addresses=addresses,
+        routes=routes,
+        sysctls=ask(shell, facts.SYSCTLS),
+        table=table,
+        tunnels=tunnels,
+        gateways=gateways,
+        firewall=tool,
+        source_nat=ask(shell, facts.SOURCE_NAT[tool]) if tool else (),
     )
+
+
+def _firewall(shell: Shell) -> str:
+    """Return the program whose rules the kernel takes."""
+    return NFT if shell.run(facts.NFT_WORKS).ok else LEGACY
 
 
 def _table(shell: Shell) -> Table:
@@ -83,7 +105,7 @@ def observe_all(
     def look(host: Host) -> HostState | RemoteError:
         try:
             with connect(host) as shell:
-                return observe(host, shell)
+                return observe(host, shell, firewall=host.pk in rewriting)
         except RemoteError as error:
             return error
         finally:
@@ -93,6 +115,7 @@ def observe_all(
     seen = Observation()
     if not hosts:
         return seen
+    rewriting = {host.pk for host in hosts if replaces_source(host)}
     # Threads only talk to hosts; rows are written here, by the thread that reads them.
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
         answers = [pool.submit(look, host) for host in hosts]

@@ -15,6 +15,7 @@ from cluster.lvs import safety, wish
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.host import Footprint, HostState
 from cluster.lvs.plan import Plan, plan
+from cluster.lvs.replies import detours, nat_servers
 from cluster.lvs.table import Table
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -66,7 +67,7 @@ def decide(attendance: Attendance) -> Decision:
     seen = attendance.observe(hosts)
     _refuse_blind(wanted, hosts, seen)
     found = replan(run, hosts, seen)
-    cautions = _cautions(wanted, hosts, seen)
+    cautions = _refuse_detours(wanted, seen) + _cautions(wanted, hosts, seen)
     return Decision(found, seen.states, cautions)
 
 
@@ -92,10 +93,12 @@ def _refuse_blind(
             _("The cluster has no active director that can be reached over SSH.")
         )
     blind = []
+    # NAT leaves nothing on a real server that would show that it is in service.
+    served = _in_service(wanted, seen)
     for host in hosts:
         if host.name not in seen.troubles:
             continue
-        settled = host.left_behind or not _needed(wanted, host)
+        settled = host.left_behind or not _needed(wanted, host) or host.name in served
         if host.is_director or not settled:
             blind.append(seen.troubles[host.name])
     if blind:
@@ -104,6 +107,31 @@ def _refuse_blind(
         if state.table.unknown:
             raise NoPlan(_("{host}:", host=name), unreadable(state.table.unknown))
         _refuse_foreign(wanted, next(h for h in hosts if h.name == name), state)
+
+
+def _in_service(wanted: wish.ClusterWish, seen: Observation) -> set[str]:
+    """Return the real servers that the director reaches by NAT now."""
+    state = seen.states.get(wanted.director)
+    present = nat_servers(state.table) if state else set()
+    return {name for rip, name in wanted.real_servers if rip in present}
+
+
+def _refuse_detours(wanted: wish.ClusterWish, seen: Observation) -> list[Sentence]:
+    """Refuse to begin NAT where no reply would come back; else return cautions."""
+    state = seen.states.get(wanted.director)
+    if state is None:
+        return []
+    replaced = [s.at for s in wanted.table.services if s.source_nat]
+    by_nat = nat_servers(wanted.table, replaced)
+    names = [name for rip, name in wanted.real_servers if rip in by_nat]
+    looked_at = {name: seen.states[name] for name in names if name in seen.states}
+    found = detours(wanted.director, state, looked_at)
+    answering = nat_servers(state.table, [rule.at for rule in state.source_nat])
+    served = {name for rip, name in wanted.real_servers if rip in answering}
+    fatal = [one.sentence for one in found if one.always and one.host not in served]
+    if fatal:
+        raise NoPlan(*fatal, _("No plan was made and nothing was changed."))
+    return [one.sentence for one in found]
 
 
 def _refuse_foreign(wanted: wish.ClusterWish, host: Host, state: HostState) -> None:

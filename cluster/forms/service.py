@@ -102,6 +102,7 @@ class ServiceEntry:
                     chosen.name,
                     address,
                     typed or port,
+                    form.cleaned_data.get("method", terms.ForwardingMethod.DR),
                     upper=form.cleaned_data.get("upper"),
                     lower=form.cleaned_data.get("lower"),
                 )
@@ -124,6 +125,7 @@ class ServiceEntry:
         row.scheduler, row.enabled = data["scheduler"], data["enabled"]
         row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
         row.netmask, row.one_packet = data["netmask"], data["one_packet"]
+        row.source_nat = data["source_nat"]
         row.hash_port, row.hash_fallback = data["hash_port"], data["hash_fallback"]
         row.save()
         Vip.number_for(self.cluster, row.address)
@@ -140,13 +142,13 @@ class ServiceEntry:
             server, _made = RealServer.objects.update_or_create(
                 service=row,
                 address=host.address,
-                port=row.port,
+                port=form.cleaned_data["port"] or row.port,
                 defaults={
                     "host": host,
                     "weight": form.cleaned_data["weight"],
                     "upper": form.cleaned_data["upper"] or 0,
                     "lower": form.cleaned_data["lower"] or 0,
-                    "method": terms.ForwardingMethod.DR.value,
+                    "method": form.cleaned_data["method"].value,
                     "enabled": True,
                 },
             )
@@ -214,6 +216,7 @@ def _initial(service: VirtualService) -> dict[str, Any]:
         "hash_port": service.hash_port,
         "hash_fallback": service.hash_fallback,
         "one_packet": service.one_packet,
+        "source_nat": service.source_nat,
         "enabled": service.enabled,
     }
 
@@ -223,6 +226,7 @@ def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
     return [
         {
             "host": str(server.host_id or ""),
+            "method": server.method,
             "port": "" if server.port == service.port else server.port,
             "weight": server.weight,
             "upper": server.upper or "",

@@ -12,7 +12,7 @@ from cluster.forms.base import Form
 from cluster.forms.words import AddressField, NetmaskField, NumberField
 from cluster.lvs import terms, validate
 from cluster.lvs.options import Options
-from cluster.lvs.terms import Scheduler
+from cluster.lvs.terms import ForwardingMethod, Scheduler
 from cluster.models import Host, VirtualService
 
 
@@ -74,6 +74,14 @@ class ServiceForm(Form):
         label=_("Schedule each packet by itself (one-packet scheduling, UDP)"),
         required=False,
     )
+    source_nat = forms.BooleanField(
+        label=_("Replace the client's address by the director's (FULLNAT)"),
+        required=False,
+        help_text=_(
+            "With NAT only. Real servers need no route through the director, but the"
+            " client's address is lost: their logs and limits see the director alone."
+        ),
+    )
     enabled = forms.BooleanField(
         label=_("Enabled: part of the director's table"), initial=True, required=False
     )
@@ -96,13 +104,34 @@ class ServiceForm(Form):
             hash_port=bool(data.get("hash_port")),
             hash_fallback=bool(data.get("hash_fallback")),
             one_packet=bool(data.get("one_packet")),
+            source_nat=bool(data.get("source_nat")),
         )
 
     @property
     def shows_advanced(self) -> bool:
         """Whether the part for few people is open: something is said there."""
-        names = ("netmask", "hash_port", "hash_fallback", "one_packet")
+        names = ("netmask", "hash_port", "hash_fallback", "one_packet", "source_nat")
         return any(self[name].value() or self[name].errors for name in names)
+
+
+def _methods() -> list[tuple[str, str | Promise]]:
+    return [(m.value, _(m.label)) for m in ForwardingMethod]
+
+
+class MethodField(forms.ChoiceField):
+    """The forwarding method; a row where nobody touched it is not filled in."""
+
+    def __init__(self) -> None:
+        super().__init__(label=_("Forwarding method"), choices=_methods, required=False)
+
+    def clean(self, value: Any) -> ForwardingMethod:
+        return ForwardingMethod(super().clean(value) or _USUAL)
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return (initial or _USUAL) != (data or _USUAL)
+
+
+_USUAL = ForwardingMethod.DR.value
 
 
 class ServerForm(Form):
@@ -115,6 +144,7 @@ class ServerForm(Form):
             "invalid_choice": _("Choose one of the real servers of this cluster."),
         },
     )
+    method = MethodField()
     port = NumberField(*validate.PORTS, label=_("Port"), required=False)
     weight = NumberField(*validate.WEIGHTS, label=_("Weight"), initial="1")
     upper = NumberField(

@@ -12,7 +12,9 @@ from typing import Any
 
 from cluster.lvs import words
 from cluster.lvs.command import Command
-from cluster.lvs.host import BoundAddress, Route
+from cluster.lvs.host import TUNNEL, BoundAddress, Route
+from cluster.lvs.source_nat import SourceNat
+from cluster.lvs.sysctls import Purpose
 from cluster.lvs.table import IPAddress
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -108,6 +110,8 @@ def command_from_json(data: dict[str, Any]) -> Command:
 
 # -- builders -------------------------------------------------------------------------
 
+# The module of each device that comes with one.
+MODULES = {TUNNEL: "ipip"}
 NOTHING_TO_UNDO = _("nothing to undo")
 
 
@@ -136,8 +140,8 @@ def duplicate_address_probe(vip: IPAddress, device: str) -> Command:
 
 def bind_address(host: str, phase: Phase, bound: BoundAddress) -> Change:
     if phase is Phase.PREPARE:
-        text = _("Bind {vip} to lo, so that {host} accepts packets for it",
-                 vip=bound.address, host=host)  # fmt: skip
+        text = _("Bind {vip} to {device}, so that {host} accepts packets for it",
+                 vip=bound.address, device=bound.device, host=host)  # fmt: skip
     else:
         text = _("Bind {vip} to {device}", vip=bound.address, device=bound.device)
     add, delete = _address_command("add", bound), _address_command("del", bound)
@@ -188,18 +192,20 @@ def _route_command(verb: str, route: Route) -> Command:
 
 
 def set_sysctls(
-    host: str, values: dict[str, str], before: dict[str, str], *, last: bool
+    host: str,
+    purpose: Purpose,
+    values: dict[str, str],
+    before: dict[str, str],
+    *,
+    last: bool,
 ) -> Change:
-    """Set sysctls; *last*: the last VIP leaves, the values from before come back."""
-    if last:
-        text = _("Let {host} answer ARP as before: its last VIP is gone", host=host)
-    else:
-        text = _("Keep {host} silent when the LAN asks who has the VIP", host=host)
+    """Set sysctls of one purpose; *last*: nothing needs them any more, and the values
+    from before come back."""
     return Change(
         host,
         Phase.WITHDRAW if last else Phase.PREPARE,
         Mark.EDIT,
-        (text,),
+        (purpose.end(host) if last else purpose.reason(host),),
         _sysctl_command(values),
         undo=_sysctl_command({key: before[key] for key in values}),
     )
@@ -208,6 +214,60 @@ def set_sysctls(
 def _sysctl_command(values: dict[str, str]) -> Command:
     pairs = tuple(f"{key}={value}" for key, value in values.items())
     return Command(("sysctl", "-q", "-w", *pairs), root=True)
+
+
+def load_module(host: str, device: str) -> Change:
+    """Load the module that brings the device with it."""
+    load, unload = _modprobe(device), _modprobe(device, "-r")
+    text = _("Load the module {module}, which brings {device}",
+             module=MODULES[device], device=device)  # fmt: skip
+    return Change(host, Phase.PREPARE, Mark.ADD, (text,), load, undo=unload)
+
+
+def unload_module(host: str, device: str) -> Change:
+    """Unload it again: it was not there before, and nothing else uses it."""
+    load, unload = _modprobe(device), _modprobe(device, "-r")
+    text = _("Unload the module {module}", module=MODULES[device])
+    return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), unload, undo=load)
+
+
+def _modprobe(device: str, *words: str) -> Command:
+    return Command(("modprobe", *words, MODULES[device]), root=True)
+
+
+def switch_device(host: str, device: str, *, up: bool) -> Change:
+    on, off = _link_command(device, "up"), _link_command(device, "down")
+    if up:
+        text = _("Switch {device} on", device=device)
+        return Change(host, Phase.PREPARE, Mark.EDIT, (text,), on, undo=off)
+    text = _("Switch {device} off", device=device)
+    return Change(host, Phase.WITHDRAW, Mark.EDIT, (text,), off, undo=on)
+
+
+def _link_command(device: str, state: str) -> Command:
+    return Command(("ip", "link", "set", device, state), root=True)
+
+
+def add_source_nat(host: str, tool: str, rule: SourceNat) -> Change:
+    text = _(
+        "Replace the client's address by {source} for {at}: real servers do not see"
+        " who asks",
+        source=rule.source,
+        at=rule.at,
+    )
+    add, delete = _source_nat(tool, "-A", rule), _source_nat(tool, "-D", rule)
+    return Change(host, Phase.PREPARE, Mark.ADD, (text,), add, undo=delete)
+
+
+def delete_source_nat(host: str, tool: str, rule: SourceNat) -> Change:
+    text = _("Replace the client's address for {at} no longer", at=rule.at)
+    delete, add = _source_nat(tool, "-D", rule), _source_nat(tool, "-A", rule)
+    return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), delete, undo=add)
+
+
+def _source_nat(tool: str, verb: str, rule: SourceNat) -> Command:
+    # -w: wait for the lock of another iptables instead of failing at once.
+    return Command((tool, "-w", "5", "-t", "nat", verb, *rule.words), root=True)
 
 
 @dataclass(slots=True)

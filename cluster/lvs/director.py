@@ -1,6 +1,7 @@
 """What a director needs beside its table: the VIPs on its network device.
 
-By hand: ``ip addr add 10.0.1.31/24 dev eth0 label eth0:1``.
+By hand: ``ip addr add 10.0.1.31/24 dev eth0 label eth0:1``. With NAT the replies come
+back through the director, which must forward them: ``sysctl -w net.ipv4.ip_forward=1``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_interface
 
 from cluster.lvs.host import LOOPBACK, BoundAddress, HostWish
-from cluster.lvs.table import IPAddress, Table
+from cluster.lvs.source_nat import SourceNat
+from cluster.lvs.sysctls import ALONG_WITH_FORWARD, CONNTRACK, FORWARD, of_device
+from cluster.lvs.table import IPAddress, Table, VirtualService
+from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
@@ -35,7 +39,62 @@ def wish(
 ) -> HostWish:
     """Return the wish for a director; *vips* come with the number of their label."""
     bound = tuple(vip_binding(vip, number, addresses) for vip, number in vips)
-    return HostWish(addresses=bound, table=table)
+    rules = tuple(
+        SourceNat(service.at, _source(service, addresses))
+        for service in table.services
+        if service.source_nat and service.servers
+    )
+    tracking = ((CONNTRACK, "1"),) if rules else ()
+    return HostWish(
+        addresses=bound,
+        table=table,
+        sysctls=(*forwarding(table, addresses), *tracking),
+        source_nat=rules,
+    )
+
+
+def _source(service: VirtualService, addresses: Sequence[BoundAddress]) -> IPAddress:
+    """Return the director's own address that its real servers shall answer to."""
+    own = own_addresses(addresses)
+    near = [*(server.address for server in service.servers), service.at.address]
+    return next(
+        bound.address
+        for address in near
+        for bound in own
+        if address and address in bound.interface.network
+    )
+
+
+def forwarding(
+    table: Table, addresses: Sequence[BoundAddress]
+) -> tuple[tuple[str, str], ...]:
+    """Return the sysctls that NAT needs; none without a NAT real server.
+
+    In a single LAN the director would tell a real server by an ICMP redirect to send
+    its replies straight to the client, which does not know that sender.
+    """
+    pairs = [
+        (service.at.address, server.address)
+        for service in table.services
+        for server in service.servers
+        if server.method is ForwardingMethod.NAT
+    ]
+    if not pairs:
+        return ()
+    shared = sorted(
+        {
+            own.device
+            for own in own_addresses(addresses)
+            for vip, rip in pairs
+            if vip and vip in own.interface.network and rip in own.interface.network
+        }
+    )
+    quiet = ("all", *shared) if shared else ()
+    return (
+        (FORWARD, "1"),
+        (ALONG_WITH_FORWARD, "0"),
+        *((of_device(device, "send_redirects"), "0") for device in quiet),
+    )
 
 
 def vip_binding(

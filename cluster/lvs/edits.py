@@ -120,6 +120,12 @@ def _parts(
             if after.one_packet
             else _("packets of a connection together")
         )
+    if before.source_nat != after.source_nat:
+        yield (
+            _("real servers see the director's address (FULLNAT)")
+            if after.source_nat
+            else _("real servers see the client's address")
+        )
     yield from _servers(before, after, names)
 
 

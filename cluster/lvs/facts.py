@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 from typing import Any, Generic, TypeVar
 
-from cluster.lvs import counters, rules
+from cluster.lvs import counters, rules, source_nat, sysctls
 from cluster.lvs.command import Command
-from cluster.lvs.host import LOOPBACK, BoundAddress, Route
-from cluster.lvs.real_server import ARP_SYSCTLS
+from cluster.lvs.host import LOOPBACK, BoundAddress, Gateway, Route, Tunnel
 from cluster.lvs.table import RealServer, ServiceAddress, Table
 
 T = TypeVar("T")
@@ -45,26 +44,52 @@ def parse_addresses(text: str) -> tuple[BoundAddress, ...]:
     return tuple(sorted(found, key=lambda b: (b.device, b.label, str(b.interface))))
 
 
+def parse_tunnels(text: str) -> tuple[Tunnel, ...]:
+    """Read the devices of the module ipip from ``ip -j addr show``."""
+    return tuple(
+        Tunnel(link["ifname"], "UP" in link.get("flags", ()))
+        for link in _json_list(text)
+        if link.get("link_type") == "ipip"
+    )
+
+
 def parse_routes(text: str) -> tuple[Route, ...]:
-    """Read ``ip -j route show dev lo``: the host routes of the main table."""
-    routes = []
+    """Read the routes on ``lo`` from ``ip -j route show``, the main table."""
+    found = [
+        Route(_destination(route), LOOPBACK)
+        for route in _json_list(text)
+        if route.get("dev") == LOOPBACK
+    ]
+    return tuple(sorted(found, key=lambda route: route.destination))
+
+
+def parse_gateways(text: str) -> tuple[Gateway, ...]:
+    """Read the routes by way of another machine from ``ip -j route show``."""
+    found = []
     for route in _json_list(text):
-        destination = route["dst"]
-        if "/" not in destination and destination != "default":
-            destination += "/32"
-        routes.append(Route(destination, LOOPBACK))
-    return tuple(sorted(routes, key=lambda r: r.destination))
+        hops = [route, *route.get("nexthops", ())]
+        vias = [str(hop["gateway"]) for hop in hops if "gateway" in hop]
+        found += [Gateway(_destination(route), via) for via in vias]
+    return tuple(found)
+
+
+def _destination(route: dict[str, Any]) -> str:
+    destination = str(route["dst"])
+    bare = "/" not in destination and destination != "default"
+    return f"{destination}/32" if bare else destination
 
 
 def parse_sysctls(text: str) -> tuple[tuple[str, str], ...]:
-    """Read ``grep . /proc/sys/...``: ``/proc/sys/net/ipv4/conf/lo/arp_ignore:1``."""
+    """Read ``grep -r . /proc/sys``: ``/proc/sys/net/ipv4/conf/lo/arp_ignore:1``."""
     found = []
     for line in text.splitlines():
         path, colon, value = line.partition(":")
         if not colon or not path.startswith("/proc/sys/"):
             raise FactError(line)
-        found.append((path.removeprefix("/proc/sys/").replace("/", "."), value))
-    return tuple(found)
+        key = sysctls.spelled(path)
+        if key:
+            found.append((key, value))
+    return tuple(sorted(found))
 
 
 def _json_list(text: str) -> list[dict[str, Any]]:
@@ -77,18 +102,37 @@ def _json_list(text: str) -> list[dict[str, Any]]:
     return data
 
 
-def _proc_sys(key: str) -> str:
-    return "/proc/sys/" + key.replace(".", "/")
-
-
 BOOT_ID = Fact(Command(("cat", "/proc/sys/kernel/random/boot_id")), str.strip)
-ADDRESSES = Fact(Command(("ip", "-j", "addr", "show")), parse_addresses)
-LOOPBACK_ROUTES = Fact(
-    Command(("ip", "-j", "route", "show", "dev", LOOPBACK)), parse_routes
+LINKS = Fact(
+    Command(("ip", "-j", "addr", "show")),
+    lambda text: (parse_addresses(text), parse_tunnels(text)),
 )
-ARP = Fact(
-    Command(("grep", ".", *(_proc_sys(key) for key, _ in ARP_SYSCTLS))), parse_sysctls
+ROUTES = Fact(
+    Command(("ip", "-j", "route", "show")),
+    lambda text: (parse_routes(text), parse_gateways(text)),
 )
+SYSCTLS = Fact(
+    Command(
+        (
+            "grep",
+            "-rs",
+            *(f"--include={name}" for name in sysctls.FILES),
+            ".",
+            "/proc/sys/net/ipv4",
+        )
+    ),
+    parse_sysctls,
+)
+# Would the kernel take NAT rules of nftables? Nothing is loaded by asking. The path,
+# because an ordinary user's PATH may lack it.
+NFT_WORKS = Command(("/usr/sbin/modprobe", "-n", "-q", "nft_chain_nat"))
+SOURCE_NAT = {
+    tool: Fact(
+        Command((tool, "-w", "5", "-t", "nat", "-S", source_nat.CHAIN), root=True),
+        source_nat.parse,
+    )
+    for tool in source_nat.TOOLS
+}
 RULES = Fact(Command(("ipvsadm", "-Sn"), root=True), rules.parse)
 THRESHOLDS = Fact(
     Command(("ipvsadm", "-Ln", "--thresholds"), root=True), counters.parse_thresholds

@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, TypeAlias
 
-from cluster.lvs import rules
+from cluster.lvs import rules, source_nat
+from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.table import IPAddress, ServiceAddress, Table, VirtualService
 
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 LOOPBACK = "lo"
+TUNNEL = "tunl0"
+# Devices that no neighbour sees: a VIP on them is accepted, not announced.
+INNER = (LOOPBACK, TUNNEL)
+ABSENT, DOWN = "absent", "down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,27 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateway:
+    """A route by way of another machine: ``default via 10.0.1.3``."""
+
+    destination: str
+    via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """A device of the module ipip; ``tunl0`` comes with the module."""
+
+    name: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HostState:
     """What one host said when it was asked, see ``facts.py``.
 
     Routes are those on ``lo`` only. A host that is no director has an empty table.
+    *firewall* is the program that works there, asked only where it is needed.
     """
 
     boot_id: str = ""
@@ -57,6 +79,13 @@ class HostState:
     routes: tuple[Route, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     table: Table = field(default_factory=Table)
+    tunnels: tuple[Tunnel, ...] = ()
+    gateways: tuple[Gateway, ...] = ()
+    firewall: str = ""
+    source_nat: tuple[SourceNat, ...] = ()
+
+    def tunnel(self, name: str) -> Tunnel | None:
+        return next((t for t in self.tunnels if t.name == name), None)
 
     def holds(self, wanted: BoundAddress) -> bool:
         return any(bound.key == wanted.key for bound in self.addresses)
@@ -69,6 +98,10 @@ class HostState:
             "sysctls": dict(self.sysctls),
             "table": rules.render(self.table),
             "unknown": list(self.table.unknown),
+            "tunnels": [[t.name, t.up] for t in self.tunnels],
+            "gateways": [[g.destination, g.via] for g in self.gateways],
+            "firewall": self.firewall,
+            "source_nat": [list(rule.words) for rule in self.source_nat],
         }
 
     @classmethod
@@ -80,17 +113,38 @@ class HostState:
             routes=tuple(Route(*item) for item in data["routes"]),
             sysctls=tuple(data["sysctls"].items()),
             table=Table(table.services, tuple(data["unknown"])),
+            # States that were kept before there were tunnels have neither.
+            tunnels=tuple(Tunnel(*item) for item in data.get("tunnels", ())),
+            gateways=tuple(Gateway(*item) for item in data.get("gateways", ())),
+            firewall=data.get("firewall", ""),
+            source_nat=tuple(map(source_nat.read, data.get("source_nat", ()))),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class HostWish:
-    """What one host shall have, over and above what is none of our business."""
+    """What one host shall have, over and above what is none of our business.
+
+    *tunnels* names devices that shall be there and up.
+    """
 
     addresses: tuple[BoundAddress, ...] = ()
     routes: tuple[Route, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     table: Table = field(default_factory=Table)
+    tunnels: tuple[str, ...] = ()
+    source_nat: tuple[SourceNat, ...] = ()
+
+    def __or__(self, other: HostWish) -> HostWish:
+        """Return what satisfies both; only one of them may have a table."""
+        return HostWish(
+            (*self.addresses, *other.addresses),
+            (*self.routes, *other.routes),
+            tuple((dict(self.sysctls) | dict(other.sysctls)).items()),
+            self.table if self.table.services else other.table,
+            (*self.tunnels, *other.tunnels),
+            (*self.source_nat, *other.source_nat),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +152,30 @@ class Footprint:
     """What our runs have put on one host and not yet taken away.
 
     *sysctls* maps each key to the value that it had before we first set it, so that
-    the host can be left exactly as it was found.
+    the host can be left exactly as it was found; *tunnels* says of each device
+    whether it was absent or down.
     """
 
     addresses: tuple[BoundAddress, ...] = ()
     routes: tuple[Route, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     services: tuple[ServiceAddress, ...] = ()
+    tunnels: tuple[tuple[str, str], ...] = ()
+    source_nat: tuple[SourceNat, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.addresses or self.routes or self.sysctls or self.services)
+        return self != Footprint()
 
     def __or__(self, other: Footprint) -> Footprint:
-        """Return both; a sysctl keeps the older of two values "before"."""
+        """Return both; what has a value "before" keeps the older of the two."""
         known = {bound.key for bound in self.addresses}
         return Footprint(
             (*self.addresses, *(b for b in other.addresses if b.key not in known)),
             (*self.routes, *(r for r in other.routes if r not in self.routes)),
             tuple((dict(other.sysctls) | dict(self.sysctls)).items()),
             (*self.services, *(s for s in other.services if s not in self.services)),
+            tuple((dict(other.tunnels) | dict(self.tunnels)).items()),
+            tuple(dict.fromkeys((*self.source_nat, *other.source_nat))),
         )
 
     def still_on(self, state: HostState) -> Footprint:
@@ -126,11 +185,18 @@ class Footprint:
         """
         now = dict(state.sysctls)
         present = state.table.by_address
+
+        def differs(name: str, before: str) -> bool:
+            there = state.tunnel(name)
+            return there is not None and (before == ABSENT or there.up)
+
         return Footprint(
             tuple(b for b in self.addresses if state.holds(b)),
             tuple(r for r in self.routes if r in state.routes),
             tuple((k, v) for k, v in self.sysctls if now.get(k, v) != v),
             tuple(at for at in self.services if at in present),
+            tuple((n, before) for n, before in self.tunnels if differs(n, before)),
+            tuple(rule for rule in self.source_nat if rule in state.source_nat),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -140,6 +206,8 @@ class Footprint:
             "routes": [[r.destination, r.device] for r in self.routes],
             "sysctls": dict(self.sysctls),
             "services": rules.render(Table(tuple(empty))),
+            "tunnels": dict(self.tunnels),
+            "source_nat": [list(rule.words) for rule in self.source_nat],
         }
 
     @classmethod
@@ -151,6 +219,8 @@ class Footprint:
             tuple(Route(*item) for item in data["routes"]),
             tuple(data["sysctls"].items()),
             tuple(rules.parse(data["services"]).by_address),
+            tuple(data.get("tunnels", {}).items()),
+            tuple(map(source_nat.read, data.get("source_nat", ()))),
         )
 
 

@@ -24,6 +24,7 @@ PROGRAMS = {
     "ip": ("/usr/sbin/ip", "/usr/bin/ip"),
     "ipvsadm": ("/usr/sbin/ipvsadm",),
     "keepalived": ("/usr/sbin/keepalived",),
+    "modprobe": ("/usr/sbin/modprobe",),
     "sudo": ("/usr/bin/sudo",),
     "sysctl": ("/usr/sbin/sysctl",),
 }

@@ -10,12 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
-from cluster.lvs import change, facts, privileges
+from cluster.lvs import change, facts, privileges, source_nat
 from cluster.lvs.change import Phase
 from cluster.lvs.command import Command
-from cluster.lvs.host import BoundAddress, Route
+from cluster.lvs.host import TUNNEL, BoundAddress, Route
 from cluster.lvs.host_facts import IPVSADM_VERSION, System, sudo_is_old
-from cluster.lvs.real_server import ARP_SYSCTLS
+from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
+from cluster.lvs.source_nat import SourceNat
+from cluster.lvs.sysctls import ALONG_WITH_FORWARD, FORWARD, Purpose
+from cluster.lvs.table import ServiceAddress
+from cluster.lvs.terms import Protocol
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 
@@ -27,12 +31,13 @@ PACKAGES = {
     "curl": {"debian": "curl", "rhel": "curl"},
     "ip": {"debian": "iproute2", "rhel": "iproute"},
     "ipvsadm": {"debian": "ipvsadm", "rhel": "ipvsadm"},
+    "modprobe": {"debian": "kmod", "rhel": "kmod"},
     "sudo": {"debian": "sudo", "rhel": "sudo"},
     "sysctl": {"debian": "procps", "rhel": "procps-ng"},
 }
 NEEDED = {
-    "director": ("sudo", "ip", "ipvsadm", "arping"),
-    "real_server": ("sudo", "ip", "sysctl"),
+    "director": ("sudo", "ip", "ipvsadm", "arping", "sysctl"),
+    "real_server": ("sudo", "ip", "sysctl", "modprobe"),
     "probe": ("sudo", "ip", "arping", "curl"),
 }
 
@@ -132,7 +137,10 @@ def _install(program: str, family: str) -> str:
 # 192.0.2.0/24 is for documentation (RFC 5737). Nothing of this is carried out.
 _VIP = ip_address("192.0.2.1")
 _ON_LO = BoundAddress("lo", ip_interface("192.0.2.1/32"), "lo:1")
+_ON_TUNNEL = BoundAddress(TUNNEL, ip_interface("192.0.2.1/32"), f"{TUNNEL}:1")
 _ON_ETH = BoundAddress("eth0", ip_interface("192.0.2.1/24"), "eth0:1")
+
+_SOURCE_NAT = SourceNat(ServiceAddress.of(Protocol.TCP, _VIP, 80), _VIP)
 
 
 def sample_commands(role: str) -> tuple[Command, ...]:
@@ -152,15 +160,28 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             probe,
             change.announce_address("", _ON_ETH).command,
             *_both(bind),
+            _set(Purpose.FORWARDING, {FORWARD: "1", ALONG_WITH_FORWARD: "0"}),
+            *(fact.command for fact in facts.SOURCE_NAT.values()),
+            *(
+                change.add_source_nat("", tool, _SOURCE_NAT).command
+                for tool in source_nat.TOOLS
+            ),
         )
     if role == "real_server":
-        values = dict(ARP_SYSCTLS)
         return (
             *_both(change.bind_address("", Phase.PREPARE, _ON_LO)),
+            *_both(change.bind_address("", Phase.PREPARE, _ON_TUNNEL)),
             *_both(change.add_route("", Route("192.0.2.1/32", "lo"))),
-            change.set_sysctls("", values, values, last=False).command,
+            _set(Purpose.SILENCE, dict(ARP_SYSCTLS)),
+            _set(Purpose.TUNNEL, dict(TUNNEL_SYSCTLS[-1:])),
+            *_both(change.load_module("", TUNNEL)),
+            *_both(change.switch_device("", TUNNEL, up=True)),
         )
     return (probe,)
+
+
+def _set(purpose: Purpose, values: dict[str, str]) -> Command:
+    return change.set_sysctls("", purpose, values, values, last=False).command
 
 
 def _root(*argv: str) -> Command:

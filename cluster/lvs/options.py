@@ -34,6 +34,7 @@ class Options:
     hash_port: bool = False
     hash_fallback: bool = False
     one_packet: bool = False
+    source_nat: bool = False
 
 
 def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
@@ -65,7 +66,7 @@ def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
 
 
 def of_server(
-    method: ForwardingMethod, upper: int | None, lower: int | None, *, one_packet: bool
+    method: ForwardingMethod, upper: int | None, lower: int | None, chosen: Options
 ) -> Iterator[Reason]:
     """Yield (field, why) for a real server; a threshold of 0 or None is off."""
     if lower and not upper:
@@ -85,7 +86,16 @@ def of_server(
                 upper=upper,
             ),
         )
-    if one_packet and method is ForwardingMethod.NAT:
+    if chosen.source_nat and method is not ForwardingMethod.NAT:
+        yield (
+            "method",
+            _(
+                "FULLNAT replaces the client's address in packets that NAT rewrites:"
+                " {method} does not rewrite any. Choose NAT.",
+                method=_(method.label),
+            ),
+        )
+    if chosen.one_packet and method is ForwardingMethod.NAT:
         yield (
             "method",
             _(

@@ -4,8 +4,9 @@ The order of a plan, and why:
 
 1. CHECK     the director asks the LAN whether somebody else has the VIP; nothing has
              been changed yet if so.
-2. PREPARE   real servers: first silence about the VIP (ARP), then the VIP on lo, so
-             that no real server ever answers the LAN for it.
+2. PREPARE   real servers: first silence about the VIP (ARP), then the VIP on lo or
+             tunl0, so that no real server ever answers the LAN for it.
+             director: forwarding, where replies come back through it.
 3. TABLE     director: services, then their servers; added and edited, not deleted.
 4. BIND      director: the VIP, when the table behind it is ready: no client meets a
              director that has the address but no service.
@@ -13,7 +14,8 @@ The order of a plan, and why:
 6. CUT       director: real servers and services that are no longer wanted. After the
              additions, so a service is never without servers on the way.
 7. RELEASE   director: VIPs that nothing needs any more.
-8. WITHDRAW  real servers: the route, the VIP, and when it was the last one, ARP.
+8. WITHDRAW  real servers: the route, the VIP, and when it was the last one, ARP and
+             the tunnel. director: forwarding as it was.
 
 Only what the footprint says is ours is ever deleted. ``ipvsadm -C`` is never used.
 """
@@ -26,17 +28,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cluster.lvs import change, table_plan
+from cluster.lvs import change, source_nat, sysctls, table_plan
 from cluster.lvs.change import Change, Phase
 from cluster.lvs.host import (
-    LOOPBACK,
+    ABSENT,
+    DOWN,
+    INNER,
     BoundAddress,
     Footprint,
     HostState,
     HostWish,
+    Tunnel,
 )
-from cluster.lvs.real_server import vips_on_loopback
+from cluster.lvs.real_server import inner_vips
+from cluster.lvs.sysctls import ALONG_WITH_FORWARD, FORWARD, Purpose
 from cluster.lvs.table import IPAddress
+from cluster.lvs.terms import ForwardingMethod
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,9 @@ def plan(
         footprint = footprints.get(host, Footprint())
         changes += _addresses(host, state, wish, footprint)
         changes += _routes(host, state, wish, footprint)
+        changes += _tunnels(host, state, wish, footprint)
         changes += _sysctls(host, state, wish, footprint)
+        changes += _source_nat(host, state, wish, footprint)
         changes += table_plan.changes(
             host, state.table, wish.table, footprint.services, names or {}
         )
@@ -91,15 +100,23 @@ def plan(
     return Plan(tuple(sorted(changes, key=_order)), adds)
 
 
+# What a host gets first when it is prepared; it gives it back the other way round.
+_PREPARING = (
+    ("modprobe",),
+    ("sysctl",),
+    ("ip", "link"),
+    ("ip", "addr"),
+    ("ip", "route"),
+    *((tool,) for tool in source_nat.TOOLS),
+)
+
+
 def _order(step: Change) -> tuple[int, int]:
-    # ARP before the address when preparing; the route before the address when leaving.
-    rank = {"sysctl": 0, "ip": 1}.get(step.command.argv[0], 2)
-    leaving = step.phase is Phase.WITHDRAW
-    if step.command.argv[:2] == ("ip", "route"):
-        rank = 0 if leaving else 2
-    elif step.command.argv[0] == "sysctl" and leaving:
-        rank = 3
-    return (step.phase, rank)
+    if step.phase not in (Phase.PREPARE, Phase.WITHDRAW):
+        return (step.phase, 0)
+    argv = step.command.argv
+    rank = next(n for n, head in enumerate(_PREPARING) if argv[: len(head)] == head)
+    return (step.phase, -rank if step.phase is Phase.WITHDRAW else rank)
 
 
 def _addresses(
@@ -109,7 +126,7 @@ def _addresses(
     for bound in wish.addresses:
         if state.holds(bound):
             continue
-        if bound.device == LOOPBACK:
+        if bound.device in INNER:
             yield change.bind_address(host, Phase.PREPARE, bound)
         else:
             yield change.check_address_free(host, bound)
@@ -117,7 +134,7 @@ def _addresses(
             yield change.announce_address(host, bound)
     for bound in footprint.addresses:
         if bound.key not in wanted and state.holds(bound):
-            inner = bound.device == LOOPBACK
+            inner = bound.device in INNER
             phase = Phase.WITHDRAW if inner else Phase.RELEASE
             yield change.release_address(host, phase, bound)
 
@@ -133,36 +150,114 @@ def _routes(
             yield change.delete_route(host, route)
 
 
+def _tunnels(
+    host: str, state: HostState, wish: HostWish, footprint: Footprint
+) -> Iterable[Change]:
+    for name in wish.tunnels:
+        there = state.tunnel(name)
+        if there is None:
+            yield change.load_module(host, name)
+        if there is None or not there.up:
+            yield change.switch_device(host, name, up=True)
+    for name, before in footprint.tunnels:
+        there = state.tunnel(name)
+        if name in wish.tunnels or there is None or _foreign_vips(state, footprint):
+            continue
+        if there.up:
+            yield change.switch_device(host, name, up=False)
+        # Unloading takes every tunnel of the module along, also those of others.
+        if before == ABSENT and len(state.tunnels) == 1:
+            yield change.unload_module(host, name)
+
+
+def _source_nat(
+    host: str, state: HostState, wish: HostWish, footprint: Footprint
+) -> Iterable[Change]:
+    tool = state.firewall or source_nat.LEGACY
+    for rule in wish.source_nat:
+        if rule not in state.source_nat:
+            yield change.add_source_nat(host, tool, rule)
+    for rule in footprint.source_nat:
+        if rule not in wish.source_nat and rule in state.source_nat:
+            yield change.delete_source_nat(host, tool, rule)
+
+
 def _sysctls(
     host: str, state: HostState, wish: HostWish, footprint: Footprint
 ) -> Iterable[Change]:
     now, wanted = dict(state.sysctls), dict(wish.sysctls)
-    missing = {key: value for key, value in wanted.items() if now.get(key) != value}
-    if missing:
-        yield change.set_sysctls(host, missing, now, last=False)
+    known = {ALONG_WITH_FORWARD: "0"} | now
+    known |= {key: sysctls.value(now, key) or "0" for key in wanted}
+    missing = {key: value for key, value in wanted.items() if known[key] != value}
+    missing.pop(ALONG_WITH_FORWARD, None)
+    for purpose, values in _by_purpose(missing):
+        if FORWARD in values:
+            values[ALONG_WITH_FORWARD] = wanted[ALONG_WITH_FORWARD]
+        yield change.set_sysctls(host, purpose, values, known, last=False)
+    before = dict(footprint.sysctls)
     leaving = {
-        key: before
-        for key, before in footprint.sysctls
-        if key not in wanted and now.get(key) not in (None, before)
+        key: value
+        for key, value in before.items()
+        if key not in wanted and now.get(key) not in (None, value)
     }
-    # The rule of the notes: never back to 0 while any other VIP is bound to lo,
-    # be it ours or one that somebody bound by hand.
-    if leaving and not _foreign_vips(state, footprint):
-        yield change.set_sysctls(host, leaving, now, last=True)
+    for purpose, values in _by_purpose(leaving):
+        if _still_needed(purpose, state, footprint):
+            continue
+        if FORWARD in values:
+            here = known[ALONG_WITH_FORWARD]
+            values[ALONG_WITH_FORWARD] = before.get(ALONG_WITH_FORWARD, here)
+            # Written first, because the kernel writes the other one after it.
+            values = {FORWARD: values[FORWARD]} | values
+        yield change.set_sysctls(host, purpose, values, known, last=True)
+
+
+def _by_purpose(
+    values: Mapping[str, str],
+) -> Iterable[tuple[Purpose, dict[str, str]]]:
+    for purpose in Purpose:
+        some = {k: v for k, v in values.items() if sysctls.purpose_of(k) is purpose}
+        if some:
+            yield purpose, some
+
+
+def _still_needed(purpose: Purpose, state: HostState, footprint: Footprint) -> bool:
+    """Whether somebody else relies on it.
+
+    The rule of the notes: ARP never back to 0 while any other VIP is bound to lo, be
+    it ours or one that somebody bound by hand. Alike with forwarding, while there is
+    a NAT service that was made by hand.
+    """
+    if purpose in (Purpose.SILENCE, Purpose.TUNNEL):
+        return bool(_foreign_vips(state, footprint))
+    return any(
+        server.method is ForwardingMethod.NAT
+        for service in state.table.services
+        if service.at not in footprint.services
+        for server in service.servers
+    )
 
 
 def _foreign_vips(state: HostState, footprint: Footprint) -> list[BoundAddress]:
     ours = {bound.key for bound in footprint.addresses}
-    return [bound for bound in vips_on_loopback(state) if bound.key not in ours]
+    return [bound for bound in inner_vips(state) if bound.key not in ours]
 
 
 def _new_footprint(state: HostState, wish: HostWish) -> Footprint:
     """What the plan adds; things that were there before stay somebody else's."""
     now = dict(state.sysctls)
+    before = {key: sysctls.value(now, key) for key, _value in wish.sysctls}
     present = state.table.by_address
     return Footprint(
         tuple(b for b in wish.addresses if not state.holds(b)),
         tuple(r for r in wish.routes if r not in state.routes),
-        tuple((k, now[k]) for k, v in wish.sysctls if k in now and now[k] != v),
+        tuple((k, old) for k, v in wish.sysctls if (old := before[k]) and old != v),
         tuple(s.at for s in wish.table.services if s.at not in present),
+        tuple((n, was) for n in wish.tunnels if (was := _lacks(state.tunnel(n)))),
+        tuple(rule for rule in wish.source_nat if rule not in state.source_nat),
     )
+
+
+def _lacks(there: Tunnel | None) -> str:
+    if there is None:
+        return ABSENT
+    return "" if there.up else DOWN

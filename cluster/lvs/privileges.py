@@ -15,21 +15,25 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.lvs import facts
+from cluster.lvs import change, facts, source_nat
 from cluster.lvs.command import Command
+from cluster.lvs.host import TUNNEL
 from cluster.lvs.real_server import ARP_SYSCTLS
 
 USER = "piranha"
 ROLES = ("director", "real_server", "probe")
 _ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 _DEVICE = r"[a-z][a-z0-9._-]{0,14}"
+_KEY_DEVICE = r"[a-z][a-z0-9/_-]{0,14}"  # sysctl writes bond0.100 as bond0/100
 _NUMBER = r"[0-9]{1,5}"
 # Where distributions keep a program; sudo allows only these full paths.
 _PLACES = {
     "arping": ("/usr/bin/arping", "/usr/sbin/arping"),
     "ip": ("/usr/sbin/ip", "/usr/bin/ip"),
     "ipvsadm": ("/usr/sbin/ipvsadm",),
+    "modprobe": ("/usr/sbin/modprobe",),
     "sysctl": ("/usr/sbin/sysctl",),
+    **{tool: (f"/usr/sbin/{tool}",) for tool in source_nat.TOOLS},
 }
 
 
@@ -69,6 +73,7 @@ _READS = (
     Rule("ipvsadm", "-Ln --daemon"),
     Rule("ipvsadm", "-Lnc"),
     Rule("ipvsadm", "--version"),
+    *(_exactly(fact.command) for fact in facts.SOURCE_NAT.values()),
 )
 _ARP_CHECK = Rule("arping", rf"-D -c 2 -w 3 -I {_DEVICE} {_ADDRESS}", pattern=True)
 _DIRECTOR_WRITES = (
@@ -81,18 +86,44 @@ _DIRECTOR_WRITES = (
         rf" label {_DEVICE}:{_NUMBER}",
         pattern=True,
     ),
+    # NAT: the director forwards replies, and sends no redirect past itself.
+    Rule(
+        "sysctl",
+        r"-q -w( net\.ipv4\.(ip_forward|vs\.conntrack|conf\.all\.accept_redirects"
+        rf"|conf\.{_KEY_DEVICE}\.send_redirects)=[01]){{1,9}}",
+        pattern=True,
+    ),
+    # FULLNAT: only for connections of IPVS, whoever else's packets pass by.
+    *(
+        Rule(
+            tool,
+            rf"-w 5 -t nat -[AD] {source_nat.CHAIN} -p (tcp|udp|sctp) -m ipvs"
+            rf" --vaddr {_ADDRESS}/32 --vport {_NUMBER} --vmethod masq"
+            rf" -j SNAT --to-source {_ADDRESS}",
+            pattern=True,
+        )
+        for tool in source_nat.TOOLS
+    ),
 )
 _ARP_KEYS = "|".join(sorted({key.rsplit(".", 1)[1] for key, _ in ARP_SYSCTLS}))
 _REAL_SERVER_WRITES = (
     Rule(
-        "ip", rf"addr (add|del) {_ADDRESS}/32 dev lo label lo:{_NUMBER}", pattern=True
+        "ip",
+        rf"addr (add|del) {_ADDRESS}/32 dev (lo label lo|{TUNNEL} label {TUNNEL})"
+        rf":{_NUMBER}",
+        pattern=True,
     ),
     Rule("ip", rf"route (add|del) {_ADDRESS}/32 dev lo", pattern=True),
     Rule(
         "sysctl",
-        rf"-q -w( net\.ipv4\.conf\.(all|lo)\.({_ARP_KEYS})=[0-8]){{1,4}}",
+        rf"-q -w( net\.ipv4\.conf\.(all|lo|{TUNNEL})\.({_ARP_KEYS})=[0-8]){{1,6}}",
         pattern=True,
     ),
+    Rule("sysctl", rf"-q -w net\.ipv4\.conf\.{TUNNEL}\.rp_filter=[0-2]", pattern=True),
+    Rule("modprobe", change.MODULES[TUNNEL]),
+    Rule("modprobe", f"-r {change.MODULES[TUNNEL]}"),
+    Rule("ip", f"link set {TUNNEL} up"),
+    Rule("ip", f"link set {TUNNEL} down"),
 )
 
 

@@ -199,7 +199,8 @@ def _read_server(words: list[str]) -> RealServer:
             server = replace(server, tunnel=tunnel)
         else:
             server = _read_server_option(server, word, next(rest))
-    return server
+    # Every tunneling server is listed with its type; plain ipip is what None means.
+    return replace(server, tunnel=None) if server.tunnel == Tunnel() else server
 
 
 def _read_server_option(server: RealServer, word: str, value: str) -> RealServer:

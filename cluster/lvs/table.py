@@ -100,7 +100,8 @@ class VirtualService:
     """A virtual service with its real servers, sorted by address and port.
 
     *persistence* is in seconds, 0 for none; *netmask* is a prefix length and only
-    means something together with persistence (None: a single client).
+    means something together with persistence (None: a single client). *source_nat* is
+    none of ipvsadm's: no listing has it, see ``source_nat.py``.
     """
 
     at: ServiceAddress
@@ -111,6 +112,7 @@ class VirtualService:
     flags: tuple[str, ...] = ()
     engine: str = ""
     one_packet: bool = False
+    source_nat: bool = False
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.servers, key=lambda server: server.sort_key))

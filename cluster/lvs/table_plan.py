@@ -158,6 +158,8 @@ def described(service: VirtualService) -> Sentence:
         )
     if service.one_packet:
         text = _("{service}, each packet by itself", service=text)
+    if service.source_nat:
+        text = _("{service}, without the client's address (FULLNAT)", service=text)
     return text
 
 

@@ -46,7 +46,32 @@ class ForwardingMethod(Enum):
     def label(self) -> str:
         return _METHOD_LABELS[self.value]
 
+    @property
+    def help(self) -> str:
+        return _METHOD_HELP[self.value]
 
+    @property
+    def may_change_port(self) -> bool:
+        """Only NAT rewrites packets; ipvsadm quietly takes the VIP's port otherwise."""
+        return self is ForwardingMethod.NAT
+
+
+_METHOD_HELP = {
+    "dr": gettext_noop(
+        "Rewrites only the MAC address: real servers stand in the director's LAN and"
+        " answer the client straight. The port stays the VIP's."
+    ),
+    "tun": gettext_noop(
+        "Packs packets into IP packets (ipip): real servers may stand anywhere and"
+        " answer the client straight. The port stays the VIP's; each packet has 20"
+        " bytes less, so lower the MTU or clamp the MSS on a long way."
+    ),
+    "nat": gettext_noop(
+        "Rewrites addresses both ways: the port may change and nothing is set up on"
+        " real servers, but the director must be their default route. Clients in the"
+        " real servers' own network get no answer."
+    ),
+}
 _METHOD_LABELS = {
     "dr": gettext_noop("Direct routing"),
     "tun": gettext_noop("Tunneling"),

@@ -267,17 +267,19 @@ def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]
     why = server.address and _place(server, server.address, draft.address, around)
     if why:
         found.append(Finding("host", why, server.row))
-    if None not in (server.port, draft.port) and server.port != draft.port:
+    other = None not in (server.port, draft.port) and server.port != draft.port
+    if other and not server.method.may_change_port:
         # ipvsadm would quietly write the VIP's port instead (ipvsadm(8), -r).
         text = _(
-            "Direct routing cannot change the port: packets reach {name} with the"
+            "{method} cannot change the port: packets reach {name} with the"
             " VIP's own port, {port}.",
+            method=_(server.method.label),
             name=server.name,
             port=draft.port,
         )
         found.append(Finding("port", text, server.row))
     reasons = options.of_server(
-        server.method, server.upper, server.lower, one_packet=draft.options.one_packet
+        server.method, server.upper, server.lower, draft.options
     )
     return found + [Finding(name, why, server.row) for name, why in reasons]
 
@@ -293,6 +295,8 @@ def _place(
             rip=rip,
             director=around.director,
         )
+    if server.method is not ForwardingMethod.DR:
+        return None
     here = around.network_of(vip) if vip else None
     networks = (here,) if here else around.networks
     if not networks or any(rip in own.interface.network for own in networks):

@@ -7,13 +7,14 @@ it into one ``HostWish`` per host with the help of what the hosts said about the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 
 from cluster.lvs import director, real_server, rules
 from cluster.lvs.host import HostState, HostWish
 from cluster.lvs.table import IPAddress, Table
+from cluster.lvs.terms import ForwardingMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,27 @@ class ClusterWish:
     real_servers: tuple[tuple[IPAddress, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        data = {
             "director": self.director,
             "table": rules.render(self.table),
             "vips": [[str(vip.address), vip.number] for vip in self.vips],
             "real_servers": [[str(rip), name] for rip, name in self.real_servers],
         }
+        # The rules of ipvsadm cannot say this. Left out when there is none, so that
+        # wishes of old compare equal.
+        marked = [str(s.at) for s in self.table.services if s.source_nat]
+        return data | ({"source_nat": marked} if marked else {})
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ClusterWish:
+        marked = data.get("source_nat", ())
+        services = (
+            replace(service, source_nat=str(service.at) in marked)
+            for service in rules.parse(data["table"]).services
+        )
         return cls(
             data["director"],
-            rules.parse(data["table"]),
+            Table(tuple(services)),
             tuple(Vip(ip_address(vip), number) for vip, number in data["vips"]),
             tuple((ip_address(rip), name) for rip, name in data["real_servers"]),
         )
@@ -70,17 +80,20 @@ def host_wishes(
             observed[wish.director].addresses,
         )
     for rip, name in wish.real_servers:
-        vips = _vips_served_by(wish, rip)
-        if vips:
-            wishes[name] = real_server.wish([(v.address, v.number) for v in vips])
+        routed = _vips_served_by(wish, rip, ForwardingMethod.DR)
+        tunneled = _vips_served_by(wish, rip, ForwardingMethod.TUN)
+        if routed or tunneled:
+            wishes[name] = real_server.wish(routed, tunneled)
     return wishes
 
 
-def _vips_served_by(wish: ClusterWish, rip: IPAddress) -> list[Vip]:
+def _vips_served_by(
+    wish: ClusterWish, rip: IPAddress, method: ForwardingMethod
+) -> list[tuple[IPAddress, int]]:
     served = {
         service.at.address
         for service in wish.table.services
         for server in service.servers
-        if server.address == rip
+        if server.address == rip and server.method is method
     }
-    return [vip for vip in wish.vips if vip.address in served]
+    return [(v.address, v.number) for v in wish.vips if v.address in served]

@@ -82,6 +82,7 @@ class VirtualService(models.Model):
     hash_port = models.BooleanField(_("hash the client's port too"), default=False)
     hash_fallback = models.BooleanField(_("hash again on failure"), default=False)
     one_packet = models.BooleanField(_("one-packet scheduling"), default=False)
+    source_nat = models.BooleanField(_("FULLNAT"), default=False)
     enabled = models.BooleanField(_("enabled"), default=True)
     name = models.CharField(_("name"), max_length=64, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
@@ -117,6 +118,7 @@ class VirtualService(models.Model):
                 scheduler, port=self.hash_port, fallback=self.hash_fallback
             ),
             one_packet=self.one_packet,
+            source_nat=self.source_nat,
         )
 
 

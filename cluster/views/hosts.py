@@ -26,7 +26,7 @@ from cluster.host_condition import Condition, condition_of, reasons_to_stay, sin
 from cluster.lvs.host import BoundAddress, HostState
 from cluster.lvs.host_facts import fingerprint
 from cluster.lvs.host_setup import print_fingerprint
-from cluster.lvs.real_server import ARP_SYSCTLS, vips_on_loopback
+from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS, inner_vips
 from cluster.lvs.words import Sentence, say
 from cluster.models import AuditEvent, Cluster, Host
 from cluster.views.access import administrator_required
@@ -153,7 +153,7 @@ def host_context(shown: Host) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Arp:
-    """Whether a real server keeps silent about the VIPs on its loopback device."""
+    """Whether a real server keeps silent about the VIPs on lo and tunl0."""
 
     vips: tuple[BoundAddress, ...]
     sysctls: tuple[tuple[str, str, str, bool], ...]
@@ -166,12 +166,14 @@ class Arp:
 def _arp(state: HostState | None) -> Arp | None:
     if not state:
         return None
-    now = dict(state.sysctls)
+    now, vips = dict(state.sysctls), inner_vips(state)
+    devices = {"all", *(bound.device for bound in vips)} if vips else {"all", "lo"}
     rows = (
         (key, now.get(key, ""), wanted, now.get(key, "") >= wanted)
-        for key, wanted in ARP_SYSCTLS
+        for key, wanted in (dict(ARP_SYSCTLS) | dict(TUNNEL_SYSCTLS)).items()
+        if "arp_" in key and key.split(".")[-2] in devices
     )
-    return Arp(vips_on_loopback(state), tuple(rows))
+    return Arp(vips, tuple(rows))
 
 
 @require_POST

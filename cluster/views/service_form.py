@@ -13,7 +13,7 @@ from cluster import draft
 from cluster.forms.rows import changed_rows, wants_rows
 from cluster.forms.service import ServiceEntry
 from cluster.lvs.edits import joined
-from cluster.lvs.terms import Scheduler
+from cluster.lvs.terms import ForwardingMethod, Scheduler
 from cluster.lvs.words import say
 from cluster.models import AddressCheck, Cluster, VirtualService
 from cluster.views import addresses
@@ -102,6 +102,7 @@ def _context(entry: ServiceEntry) -> dict[str, object]:
         "service": edited,
         "is_applied": edited is not None and edited.at in applied,
         "schedulers": list(Scheduler),
+        "methods": list(ForwardingMethod),
         "chosen": entry.form["scheduler"].value(),
         "address": vip,
         "ours": ours,

@@ -48,8 +48,8 @@ class Debian:
         }
         self.answers |= {
             facts.BOOT_ID.command.line: "b00t\n",
-            facts.LOOPBACK_ROUTES.command.line: "[]",
-            facts.ARP.command.line: "/proc/sys/net/ipv4/conf/all/arp_ignore:0\n",
+            facts.ROUTES.command.line: "[]",
+            facts.SYSCTLS.command.line: "/proc/sys/net/ipv4/conf/all/arp_ignore:0\n",
             facts.RULES.command.line: "",
             facts.THRESHOLDS.command.line: "",
         }

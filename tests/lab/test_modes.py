@@ -110,3 +110,143 @@ def test_every_option_reaches_the_kernel(site, before):
     assert "-s mh -p 60 -M 255.255.255.0 -b mh-port\n" in listed
     limits = site.lab.ssh("lb01", "ipvsadm -Ln --thresholds").split("10.0.1.6:80")[1]
     assert limits.split()[:2] == ["100", "50"]
+
+
+# -- TUN ------------------------------------------------------------------------------
+
+ACCESS_LOG = "/var/log/nginx/access.log"
+
+
+def source(site, name):
+    """Return the address that the last request came from, as the real server saw it."""
+    return site.lab.ssh(name, f"tail -n 1 {ACCESS_LOG}").split()[0]
+
+
+def test_tunneling_keeps_the_clients_address_and_the_weights(site, before):
+    service = site.want(scheduler="wrr", servers={"method": "tun"})
+    service.servers.filter(host__name="web1").update(weight=3)
+    site.converge()
+    answers = site.ask(f"http://{VIP}/", 8)
+    assert Counter(answers) == {"web1": 6, "web2": 2}
+    assert [source(site, name) for name in WEBS] == [CLIENT] * 2
+    found = stats(site)
+    assert found[at(), "10.0.1.6:80"].conns == 6
+    assert found[at(), ""].out_bytes == 0, "in TUN the replies pass the director by"
+    assert "Tunnel" in site.lab.ssh("lb01", "ipvsadm -Ln")
+
+
+@pytest.fixture
+def far(site):
+    """web2 as seen from far away: 10.0.2.9 behind the router lb02."""
+    lab = site.lab
+    lab.ssh("web2", "ip addr add 10.0.2.9/32 dev eth0")
+    lab.ssh(
+        "lb02",
+        "sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0"
+        " net.ipv4.conf.eth0.send_redirects=0; ip route add 10.0.2.9 via 10.0.1.9",
+    )
+    lab.ssh("lb01", "ip route add 10.0.2.9 via 10.0.1.5")
+    host = site.host("web2")
+    host.address = "10.0.2.9"
+    host.save()
+    yield host
+    lab.ssh("web2", "ip addr del 10.0.2.9/32 dev eth0")
+    lab.ssh("lb02", "ip route del 10.0.2.9; sysctl -qw net.ipv4.ip_forward=0")
+    lab.ssh(
+        "lb02",
+        "sysctl -qw net.ipv4.conf.all.send_redirects=1"
+        " net.ipv4.conf.eth0.send_redirects=1",
+    )
+    lab.ssh("lb01", "ip route del 10.0.2.9")
+
+
+def test_tunneling_reaches_a_real_server_behind_a_router(site, far, before):
+    service = site.want(servers={"method": "tun"})
+    service.servers.filter(host__name="web1").update(method="dr")
+    site.converge()
+    assert "via 10.0.1.5" in site.lab.ssh("lb01", "ip route get 10.0.2.9")
+    counted = "grep ^Ip: /proc/net/snmp | tail -n 1"
+    forwarded = int(site.lab.ssh("lb02", counted).split()[6])
+    assert Counter(site.ask(f"http://{VIP}/", 6)) == {"web1": 3, "web2": 3}
+    assert int(site.lab.ssh("lb02", counted).split()[6]) > forwarded
+    assert source(site, "web2") == CLIENT
+
+
+# -- NAT ------------------------------------------------------------------------------
+
+OUTSIDE = "10.0.3.100"
+
+
+@pytest.fixture
+def outside(site):
+    """A client outside the LAN, and real servers whose way out is the director."""
+    lab = site.lab
+    lab.ssh(
+        "client",
+        f"ip addr add {OUTSIDE}/32 dev eth0;"
+        f" ip route add {VIP}/32 dev eth0 src {OUTSIDE}",
+    )
+    lab.ssh("lb01", f"ip route add {OUTSIDE}/32 dev eth0")
+    for name in WEBS:
+        lab.ssh(name, "ip route replace default via 10.0.1.3 dev eth0")
+    yield
+    for name in WEBS:
+        lab.ssh(name, "ip route replace default via 10.0.1.250 dev eth0")
+    lab.ssh("lb01", f"ip route del {OUTSIDE}/32 dev eth0")
+    lab.ssh(
+        "client", f"ip route del {VIP}/32 dev eth0; ip addr del {OUTSIDE}/32 dev eth0"
+    )
+
+
+def test_nat_maps_the_port_and_sees_the_replies(site, outside, before):
+    site.want(port=8080, servers={"method": "nat", "port": 80})
+    site.converge()
+    answers = site.ask(f"http://{VIP}:8080/", 10)
+    assert sorted(answers) == ["web1"] * 5 + ["web2"] * 5
+    assert [source(site, name) for name in WEBS] == [OUTSIDE] * 2
+    found = stats(site)
+    key = at(port=8080)
+    assert found[key, "10.0.1.6:80"].conns == 5
+    assert found[key, ""].out_packets >= 40, "a handshake and an answer, ten times"
+    assert found[key, "10.0.1.9:80"].out_bytes > 1000
+    now = site.everything()
+    assert [now[name] for name in WEBS] == [before[name] for name in WEBS]
+
+
+def test_nat_is_refused_where_replies_would_not_come_back(site, before):
+    site.want(port=8080, servers={"method": "nat", "port": 80})
+    run = site.plan()
+    told = " ".join(str(sentence) for sentence in run.account_sentences)
+    assert run.state == "refused"
+    assert "replies of web1 do not come back through lb01" in told
+    assert "Its default route is 10.0.1.250" in told
+    assert site.everything() == before
+
+
+# -- FULLNAT on a stock kernel --------------------------------------------------------
+
+
+def test_fullnat_needs_no_route_back_and_shows_the_directors_address(site, before):
+    service = site.want(
+        port=8080, servers={"method": "nat", "port": 80}, source_nat=True
+    )
+    run = site.converge()
+    sent = "\n".join(step.value.command.shown for step in run.steps.all())
+    assert "iptables-legacy -w 5 -t nat -A POSTROUTING -p tcp -m ipvs" in sent
+    answers = site.ask(f"http://{VIP}:8080/", 10)
+    assert sorted(answers) == ["web1"] * 5 + ["web2"] * 5
+    assert [source(site, name) for name in WEBS] == ["10.0.1.3"] * 2
+    found = stats(site)
+    key = at(port=8080)
+    assert found[key, "10.0.1.6:80"].conns == 5
+    assert found[key, ""].out_packets >= 40, "replies come back through the director"
+    now = site.everything()
+    assert [now[name] for name in WEBS] == [before[name] for name in WEBS]
+
+    # Without it the real servers would answer the client straight: refused in words.
+    service.source_nat = False
+    service.save()
+    run = site.plan()
+    assert run.state == "refused"
+    told = [str(sentence) for sentence in run.account_sentences]
+    assert any("replies of web1 do not come back" in text for text in told)

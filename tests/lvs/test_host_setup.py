@@ -58,22 +58,24 @@ def test_the_file_that_is_written_is_the_generated_one(role, tmp_path):
 
 def test_packages_have_the_names_of_their_distribution():
     assert host_setup.install_packages("director", "debian") == (
-        "apt-get install sudo iproute2 ipvsadm iputils-arping"
+        "apt-get install sudo iproute2 ipvsadm iputils-arping procps"
     )
     assert host_setup.install_packages("real_server", "rhel") == (
-        "dnf install sudo iproute procps-ng"
+        "dnf install sudo iproute procps-ng kmod"
     )
 
 
 def test_a_complete_host_lacks_nothing():
-    everything = ("arping", "curl", "ip", "ipvsadm", "sudo", "sysctl")
+    everything = ("arping", "curl", "ip", "ipvsadm", "modprobe", "sudo", "sysctl")
     for role in privileges.ROLES:
         found = host_setup.lacks(role, DEBIAN, everything, ("ip_vs",), "1.9.13p3")
         assert found == []
 
 
 def test_what_is_missing_comes_with_the_command_that_brings_it():
-    found = host_setup.lacks("director", DEBIAN, ("sudo", "ip"), (), "1.9.5p2")
+    found = host_setup.lacks(
+        "director", DEBIAN, ("sudo", "ip", "sysctl"), (), "1.9.5p2"
+    )
     assert [(str(lack.sentence), lack.install) for lack in found] == [
         ("ipvsadm is not installed.", "apt-get install ipvsadm"),
         ("arping is not installed.", "apt-get install iputils-arping"),
@@ -89,7 +91,9 @@ def test_what_is_missing_comes_with_the_command_that_brings_it():
 
 
 def test_for_an_unknown_distribution_no_command_is_invented():
-    found = host_setup.lacks("real_server", System("alpine"), ("sudo", "ip"), (), "")
+    found = host_setup.lacks(
+        "real_server", System("alpine"), ("sudo", "ip", "modprobe"), (), ""
+    )
     assert [lack.install for lack in found] == [""]
 
 

@@ -62,14 +62,22 @@ def test_of_a_service(options, protocol, found):
 @pytest.mark.parametrize(("upper", "lower", "found"), SERVERS)
 @pytest.mark.parametrize("method", ForwardingMethod)
 def test_of_a_real_server(method, upper, lower, found):
-    reasons = of_server(method, upper, lower, one_packet=False)
+    reasons = of_server(method, upper, lower, Options())
     assert {field: str(why) for field, why in reasons} == found
 
 
 @pytest.mark.parametrize("method", ForwardingMethod)
 def test_nat_cannot_translate_what_was_forgotten(method):
-    fields = [f for f, _why in of_server(method, None, None, one_packet=True)]
+    chosen = Options(one_packet=True)
+    fields = [f for f, _why in of_server(method, None, None, chosen)]
     assert fields == (["method"] if method is ForwardingMethod.NAT else [])
+
+
+@pytest.mark.parametrize("method", ForwardingMethod)
+def test_the_source_is_replaced_only_where_packets_are_rewritten(method):
+    reasons = of_server(method, None, None, Options(source_nat=True))
+    fields = [field for field, _why in reasons]
+    assert fields == ([] if method is ForwardingMethod.NAT else ["method"])
 
 
 @pytest.mark.parametrize(

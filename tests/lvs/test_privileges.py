@@ -7,9 +7,14 @@ import pytest
 from cluster.lvs import change, facts
 from cluster.lvs.change import Mark, Phase, Rules
 from cluster.lvs.command import Command
+from cluster.lvs.director import forwarding
 from cluster.lvs.host import BoundAddress, Route
 from cluster.lvs.privileges import ROLES, allowed, sudoers
-from cluster.lvs.real_server import ARP_SYSCTLS
+from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
+from cluster.lvs.source_nat import TOOLS, SourceNat
+from cluster.lvs.sysctls import CONNTRACK, Purpose
+from cluster.lvs.terms import ForwardingMethod, Protocol
+from tests.build import at, server, service, table
 from tests.forbidden import FORBIDDEN
 
 ON_ETH = [
@@ -22,7 +27,9 @@ ON_ETH = [
     )
 ]
 ON_LO = BoundAddress("lo", ip_interface("10.0.1.31/32"), "lo:1")
-ZERO = {key: "0" for key, _ in ARP_SYSCTLS}
+ON_TUNNEL = BoundAddress("tunl0", ip_interface("10.0.1.31/32"), "tunl0:1")
+BOTH_KINDS = dict(ARP_SYSCTLS) | dict(TUNNEL_SYSCTLS)
+NAT = table(service(servers=[server(method=ForwardingMethod.NAT)]))
 
 
 def both(made):
@@ -38,6 +45,16 @@ def director_commands():
     rules = Rules()
     rules.add("-A -t 10.0.1.31:80 -s rr", ["-D -t 10.0.1.31:80"])
     yield from both(change.change_table("lb01", Phase.TABLE, Mark.ADD, rules))
+    for device in ("eth0", "bond0.100", "br-lan"):
+        own = BoundAddress(device, ip_interface("10.0.1.3/24"), device)
+        yield from sysctls(Purpose.FORWARDING, dict(forwarding(NAT, [own])))
+    for tool in TOOLS:
+        for protocol in Protocol:
+            rule = SourceNat(at(protocol=protocol), ip_address("10.0.1.3"))
+            yield from both(change.add_source_nat("lb01", tool, rule))
+            yield from both(change.delete_source_nat("lb01", tool, rule))
+        yield facts.SOURCE_NAT[tool].command
+    yield from sysctls(Purpose.TRACKING, {CONNTRACK: "1"})
     yield facts.RULES.command
     yield facts.THRESHOLDS.command
 
@@ -48,10 +65,21 @@ def real_server_commands():
     yield from both(change.release_address("web1", Phase.WITHDRAW, ON_LO))
     yield from both(change.add_route("web1", route))
     yield from both(change.delete_route("web1", route))
-    for count in range(1, len(ARP_SYSCTLS) + 1):
-        some = dict(ARP_SYSCTLS[:count])
-        yield from both(change.set_sysctls("web1", some, ZERO, last=False))
-        yield from both(change.set_sysctls("web1", some, ZERO, last=True))
+    yield from both(change.bind_address("web1", Phase.PREPARE, ON_TUNNEL))
+    yield from both(change.load_module("web1", "tunl0"))
+    yield from both(change.unload_module("web1", "tunl0"))
+    for up in (True, False):
+        yield from both(change.switch_device("web1", "tunl0", up=up))
+    silent = [pair for pair in BOTH_KINDS.items() if "arp_" in pair[0]]
+    for count in range(1, len(silent) + 1):
+        yield from sysctls(Purpose.SILENCE, dict(silent[:count]))
+    yield from sysctls(Purpose.TUNNEL, dict(TUNNEL_SYSCTLS[-1:]))
+
+
+def sysctls(purpose, values):
+    zero = dict.fromkeys(values, "0")
+    for last in (True, False):
+        yield from both(change.set_sysctls("host", purpose, values, zero, last=last))
 
 
 def probe_commands():
@@ -76,8 +104,9 @@ def test_what_we_send_is_allowed(role, command):
 
 
 def test_everything_else_that_a_host_is_asked_needs_no_root():
-    for fact in (facts.BOOT_ID, facts.ADDRESSES, facts.LOOPBACK_ROUTES, facts.ARP):
+    for fact in (facts.BOOT_ID, facts.LINKS, facts.ROUTES, facts.SYSCTLS):
         assert not fact.command.root
+    assert not facts.NFT_WORKS.root
 
 
 @pytest.mark.parametrize(

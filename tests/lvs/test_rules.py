@@ -116,6 +116,15 @@ def test_a_line_that_is_not_understood_is_kept_word_for_word(line):
     assert at("10.0.1.32") in found.by_address
 
 
+def test_plain_tunnels_are_listed_with_a_type_that_nobody_wrote():
+    text = (
+        "-A -t 10.0.1.31:80 -s rr\n"
+        "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -i -w 1 --tun-type ipip\n"
+    )
+    plain = server(method=ForwardingMethod.TUN)
+    assert parse(text) == table(service(servers=[plain]))
+
+
 def test_edits_carry_the_whole_record_because_ipvsadm_resets_the_rest():
     rich = server(method=ForwardingMethod.NAT, weight=5, upper=9)
     key = at()

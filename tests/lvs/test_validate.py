@@ -8,7 +8,7 @@ import pytest
 
 from cluster.lvs.host import BoundAddress
 from cluster.lvs.table import ServiceAddress
-from cluster.lvs.terms import Protocol
+from cluster.lvs.terms import ForwardingMethod, Protocol
 from cluster.lvs.validate import (
     Draft,
     Server,
@@ -225,6 +225,35 @@ def test_real_server(rip, port, sentences):
     found = check(Draft(IPv4Address("10.0.1.31"), 80, servers=(server,)), LAB)
     assert {f.field: str(f.sentence) for f in found} == sentences
     assert all(f.row == 2 for f in found)
+
+
+METHODS = [
+    (ForwardingMethod.TUN, "10.9.0.5", 80, {}),
+    (
+        ForwardingMethod.TUN,
+        "10.9.0.5",
+        8080,
+        {
+            "port": "Tunneling cannot change the port: packets reach web with the VIP's"
+            " own port, 80."
+        },
+    ),
+    (ForwardingMethod.NAT, "10.9.0.5", 8080, {}),
+    (ForwardingMethod.NAT, "10.0.1.31", 80, {"host": "10.0.1.31 is the VIP itself."}),
+    (
+        ForwardingMethod.TUN,
+        "10.0.1.3",
+        80,
+        {"host": "10.0.1.3 is the director lb01 itself. Choose a real server."},
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "rip", "port", "sentences"), METHODS)
+def test_what_each_method_can_and_cannot(method, rip, port, sentences):
+    server = Server(2, "web", IPv4Address(rip), port, method)
+    found = check(Draft(IPv4Address("10.0.1.31"), 80, servers=(server,)), LAB)
+    assert {f.field: str(f.sentence) for f in found} == sentences
 
 
 def test_real_server_off_the_lan_is_told_before_the_vip_is_typed():

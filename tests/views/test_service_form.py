@@ -129,6 +129,59 @@ def test_every_option_is_saved_and_shown_again(operator, lab, free):
     assert "Nothing was changed" in again.content.decode()
 
 
+def test_each_real_server_has_its_own_method(operator, lab, free):
+    data = typed(lab, ("web1", "8080", "1"), ("web2", "", "1"))
+    data |= {"servers-0-method": "nat", "servers-1-method": "tun"}
+    assert operator.post(NEW, data).url == SERVICES
+    row = VirtualService.objects.get()
+    assert [(s.port, s.method) for s in row.servers.all()] == [
+        (8080, "nat"),
+        (80, "tun"),
+    ]
+    shown = operator.get(reverse("cluster:service", args=["lab", row.pk])).context
+    assert [
+        (form["method"].value(), form["port"].value()) for form in shown["servers"]
+    ] == [("nat", 8080), ("tun", "")]
+
+
+def test_a_row_with_nothing_but_the_usual_method_is_no_server(operator, lab, free):
+    data = typed(lab, ("web1", "", "1"), ("", "", "1")) | {"servers-1-method": "dr"}
+    assert operator.post(NEW, data).url == SERVICES
+    assert VirtualService.objects.get().servers.count() == 1
+
+
+def test_nat_and_one_packet_scheduling_are_refused_at_the_method(operator, lab):
+    data = typed(lab, ("web1", "", "1"), protocol="udp", one_packet="on")
+    answer = operator.post(NEW, data | {"servers-0-method": "nat"})
+    assert answer.status_code == 422
+    assert list(errors(answer)[1][0]) == ["method"]
+
+
+def test_fullnat_is_for_nat_and_says_what_is_lost(operator, lab, free):
+    data = typed(lab, ("web1", "", "1"), ("web2", "", "1"), source_nat="on")
+    data |= {"servers-0-method": "nat"}
+    answer = operator.post(NEW, data)
+    assert answer.status_code == 422
+    assert [list(row) for row in errors(answer)[1]] == [[], ["method"]]
+    assert "client&#x27;s address is lost" in answer.content.decode()
+    assert operator.post(NEW, data | {"servers-1-method": "nat"}).url == SERVICES
+    row = VirtualService.objects.get()
+    assert row.as_value().source_nat
+    assert "without the client's address (FULLNAT)" in AuditEvent.objects.get().text
+    page = operator.get(reverse("cluster:service", args=["lab", row.pk]))
+    assert page.context["form"].shows_advanced
+
+
+def test_a_server_off_the_lan_is_fine_by_tunnel(operator, lab, free):
+    far = lab.hosts["web2"]
+    far.address = "10.9.0.5"
+    far.save()
+    data = typed(lab, ("web2", "", "1")) | {"servers-0-method": "tun"}
+    assert operator.post(NEW, data).url == SERVICES
+    refused = operator.post(NEW, typed(lab, ("web2", "", "1")))
+    assert refused.status_code == 422
+
+
 def test_a_new_form_hides_what_few_services_need(operator, lab):
     page = operator.get(NEW)
     assert not page.context["form"].shows_advanced

@@ -107,6 +107,24 @@ def test_discard_brings_back_what_was_applied(operator, lab):
     assert "10.0.1.33" in said
 
 
+def test_discard_brings_back_every_option(operator, lab):
+    row = lab.add_service(
+        scheduler="sh",
+        persistence=60,
+        netmask=24,
+        hash_port=True,
+        source_nat=True,
+    )
+    row.servers.update(method="nat", upper=100, lower=50, weight=7)
+    lab.keep_revision()
+    before = row.as_value()
+    row.servers.update(method="tun", upper=0, lower=0)
+    row.netmask, row.hash_port, row.source_nat = None, False, False
+    row.save()
+    operator.post(DISCARD)
+    assert VirtualService.objects.get().as_value() == before
+
+
 def test_discard_keeps_what_is_switched_off(operator, lab):
     lab.add_service("10.0.1.31", enabled=False)
     operator.post(DISCARD)

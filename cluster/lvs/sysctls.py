@@ -1,0 +1,109 @@
+"""Which sysctls we set, what each is for, and what the kernel changes along with it.
+
+See ip-sysctl and ipvs-sysctl in the kernel's documentation. Keys are spelled as
+``sysctl`` prints them: a dot in the name of a device is a slash, ``bond0/100``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+
+CONF = "net.ipv4.conf"
+FORWARD = "net.ipv4.ip_forward"
+# Writing ip_forward makes the kernel write this one too (devinet.c,
+# inet_forward_change): off with forwarding, on without it, whatever it was.
+ALONG_WITH_FORWARD = f"{CONF}.all.accept_redirects"
+CONNTRACK = "net.ipv4.vs.conntrack"
+
+# What a host is asked for; the names of files below /proc/sys/net/ipv4.
+FILES = (
+    "arp_ignore",
+    "arp_announce",
+    "rp_filter",
+    "accept_redirects",
+    "send_redirects",
+    "ip_forward",
+    "conntrack",
+)
+_DEVICES = "(all|default|lo|tunl0)"
+_KEPT = re.compile(
+    rf"net\.ipv4\.(ip_forward|vs\.conntrack|conf\.all\.accept_redirects"
+    rf"|conf\.{_DEVICES}\.(arp_ignore|arp_announce|rp_filter)"
+    r"|conf\.[^.]+\.send_redirects)"
+)
+_SWAP = str.maketrans("/.", "./")
+
+
+class Purpose(Enum):
+    """Sysctls of one purpose are set by one command, and said in one sentence."""
+
+    SILENCE = "silence"
+    TUNNEL = "tunnel"
+    FORWARDING = "forwarding"
+    TRACKING = "tracking"
+
+    def reason(self, host: str) -> Sentence:
+        return {
+            Purpose.SILENCE: _(
+                "Keep {host} silent when the LAN asks who has the VIP", host=host
+            ),
+            Purpose.TUNNEL: _(
+                "Let {host} accept what comes out of the tunnel, whatever way the"
+                " reply takes",
+                host=host,
+            ),
+            Purpose.FORWARDING: _(
+                "Let {host} pass replies of real servers on to the clients", host=host
+            ),
+            Purpose.TRACKING: _(
+                "Let {host} track balanced connections, so that their source can be"
+                " changed",
+                host=host,
+            ),
+        }[self]
+
+    def end(self, host: str) -> Sentence:
+        return {
+            Purpose.SILENCE: _(
+                "Let {host} answer ARP as before: its last VIP is gone", host=host
+            ),
+            Purpose.TUNNEL: _("Filter tunneled packets on {host} as before", host=host),
+            Purpose.FORWARDING: _("Let {host} forward packets as before", host=host),
+            Purpose.TRACKING: _(
+                "Let {host} track balanced connections as before", host=host
+            ),
+        }[self]
+
+
+def purpose_of(key: str) -> Purpose:
+    last = key.rpartition(".")[2]
+    if last == "rp_filter":
+        return Purpose.TUNNEL
+    if last == "conntrack":
+        return Purpose.TRACKING
+    if key == FORWARD or last.endswith("_redirects"):
+        return Purpose.FORWARDING
+    return Purpose.SILENCE
+
+
+def spelled(path: str) -> str | None:
+    """Return the key of a file below /proc/sys; None for one that is not ours."""
+    key = path.removeprefix("/proc/sys/").translate(_SWAP)
+    return key if _KEPT.fullmatch(key) else None
+
+
+def of_device(device: str, name: str) -> str:
+    return f"{CONF}.{device.replace('.', '/')}.{name}"
+
+
+def value(now: Mapping[str, str], key: str) -> str | None:
+    """Return the value of a key; a device that is not there yet gets the default's."""
+    if key in now:
+        return now[key]
+    device, _dot, name = key.removeprefix(f"{CONF}.").partition(".")
+    return now.get(f"{CONF}.default.{name}") if name and device != key else None
