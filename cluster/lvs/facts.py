@@ -103,8 +103,9 @@ def _json_list(text: str) -> list[dict[str, Any]]:
 
 
 BOOT_ID = Fact(Command(("cat", "/proc/sys/kernel/random/boot_id")), str.strip)
+ADDRESSES = Fact(Command(("ip", "-j", "addr", "show")), parse_addresses)
 LINKS = Fact(
-    Command(("ip", "-j", "addr", "show")),
+    ADDRESSES.command,
     lambda text: (parse_addresses(text), parse_tunnels(text)),
 )
 ROUTES = Fact(
