@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from cluster import wish_file as text_of
 from cluster.lvs import validate, wish_file
+from cluster.lvs.options import HASHING, Options
 from cluster.lvs.table import RealServer, ServiceAddress, VirtualService
-from cluster.lvs.terms import Scheduler
+from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from cluster.lvs.validate import Surroundings
 from cluster.lvs.wish_file import Known, Refused, WantedCluster, WantedService
 from cluster.wish_file import BadText, dump, parse
@@ -96,6 +97,10 @@ def test_the_schema_knows_the_same_words_and_limits():
     assert service["persistence_timeout"]["maximum"] == validate.PERSISTENCE[1]
     assert service["real_servers"]["maxItems"] == validate.MOST_SERVERS
     assert SCHEMA["properties"]["services"]["maxItems"] == wish_file.MOST_SERVICES
+    netmask = service["persistence_netmask"]
+    assert (netmask["minimum"], netmask["maximum"]) == validate.NETMASKS
+    assert server["upper_threshold"]["maximum"] == validate.THRESHOLDS[1]
+    assert server["lower_threshold"]["maximum"] == validate.THRESHOLDS[1]
     assert server["method"]["enum"] == [m.value for m in validate.METHODS]
     assert (server["weight"]["minimum"], server["weight"]["maximum"]) == (
         validate.WEIGHTS
@@ -122,13 +127,38 @@ ADDRESSES = st.integers(10, 250).map(lambda n: IPv4Address(f"10.0.1.{n}"))
 @st.composite
 def services(draw, at):
     rips = draw(st.lists(ADDRESSES, unique=True, max_size=4))
-    servers = [RealServer(rip, at.port, weight=draw(WEIGHTS)) for rip in rips]
+    full_nat = draw(st.booleans())
+    methods = [ForwardingMethod.NAT] if full_nat else validate.METHODS
+    servers = [
+        RealServer(
+            rip,
+            at.port,
+            draw(st.sampled_from(methods)),
+            draw(WEIGHTS),
+            *draw(st.sampled_from([(0, 0), (100, 0), (100, 50)])),
+        )
+        for rip in rips
+    ]
     off = draw(st.sets(st.sampled_from(rips))) if rips else set()
+    scheduler, lasting = (
+        draw(st.sampled_from(Scheduler)),
+        draw(st.integers(0, validate.PERSISTENCE[1])),
+    )
+    by_nat = any(server.method is ForwardingMethod.NAT for server in servers)
+    chosen = Options(
+        scheduler,
+        hash_port=scheduler in HASHING and draw(st.booleans()),
+        hash_fallback=scheduler in HASHING and draw(st.booleans()),
+    )
     value = VirtualService(
         at,
-        draw(st.sampled_from(Scheduler)),
+        scheduler,
         tuple(servers),
-        draw(st.integers(0, validate.PERSISTENCE[1])),
+        lasting,
+        draw(st.sampled_from([None, 1, 24, 32])) if lasting else None,
+        chosen.flags,
+        one_packet=at.protocol is Protocol.UDP and not by_nat and draw(st.booleans()),
+        source_nat=full_nat,
     )
     return WantedService(
         value,

@@ -34,8 +34,16 @@ GOOD = {
     "defaults": HEAD + "- {protocol: tcp, vip: 10.0.1.31, port: 80}\n",
     "everything": SERVICE.format(
         'scheduler: sh, persistence_timeout: 300, name: "shop 店", enabled: false,'
+        " persistence_netmask: 24, hash_port: true, hash_fallback: true,"
+        " one_packet: false, fullnat: false,"
         " real_servers: [{address: 10.0.1.50, port: 80, weight: 0, method: dr,"
-        " enabled: false}, {host: web1}]"
+        " enabled: false}, {host: web1, method: tun, upper_threshold: 100,"
+        " lower_threshold: 50}]"
+    ),
+    "UDP, packet by packet": HEAD
+    + "- {protocol: udp, vip: 10.0.1.31, port: 53, one_packet: true}\n",
+    "FULLNAT to other ports and networks": SERVICE.format(
+        "fullnat: true, real_servers: [{address: 10.0.9.9, port: 8080, method: nat}]"
     ),
     "comments": "# ours\n" + NOTES,
     "an empty name": SERVICE.format('name: ""'),
@@ -80,7 +88,8 @@ BAD_SHAPE = {
                 "services[0]",
                 (
                     "Write keys and values here: protocol, vip, port, scheduler,"
-                    " persistence_timeout, name, enabled, real_servers."
+                    " persistence_timeout, persistence_netmask, hash_port,"
+                    " hash_fallback, one_packet, fullnat, name, enabled, real_servers."
                 ),
             ),
         ],
@@ -125,9 +134,15 @@ _SERVICE_LINES = {
         "colour",
         (
             "“colour” is no key of a virtual service. Possible are: protocol, vip, port,"
-            " scheduler, persistence_timeout, name, enabled, real_servers."
+            " scheduler, persistence_timeout, persistence_netmask, hash_port,"
+            " hash_fallback, one_packet, fullnat, name, enabled, real_servers."
         ),
     ),
+    "persistence_netmask: 0": (
+        "persistence_netmask",
+        "0 is out of range: 1 to 32 are possible.",
+    ),
+    "fullnat: 1": ("fullnat", "Write true or false."),
     "enabled: yes": ("enabled", "Write true or false."),
     "enabled: 1": ("enabled", "Write true or false."),
     "name: 7": ("name", "Write “7” in quotes: it is a text."),
@@ -172,7 +187,11 @@ _SERVER_LINES = {
     "host: web1, port: 0": ("port", "0 is out of range: 1 to 65535 are possible."),
     "host: web1, method: masq": (
         "method",
-        "“masq” is not possible here. Possible are: dr.",
+        "“masq” is not possible here. Possible are: dr, tun, nat.",
+    ),
+    "host: web1, upper_threshold: 65536": (
+        "upper_threshold",
+        "65536 is out of range: 0 to 65535 are possible.",
     ),
     "host: web1, enabled: on": ("enabled", "Write true or false."),
     "host: web1, wieght: 3": (
@@ -270,6 +289,20 @@ _SERVER_MEANING = {
             " port, 80."
         ),
     ),
+    "host: web1, method: tun, port: 8080": (
+        "port",
+        (
+            "Tunneling cannot change the port: packets reach web1 with the VIP's own"
+            " port, 80."
+        ),
+    ),
+    "host: web1, lower_threshold: 5": (
+        "lower_threshold",
+        (
+            "A lower threshold says when a full real server is used again: write an"
+            " upper threshold too."
+        ),
+    ),
     "address: 10.0.1.3": (
         "address",
         "10.0.1.3 is the director lb01 itself. Choose a real server.",
@@ -283,6 +316,35 @@ _SERVER_MEANING = {
     ),
 }
 
+_SERVICE_MEANING = {
+    "persistence_netmask: 24": (
+        "persistence_netmask",
+        (
+            "A netmask groups clients for persistence: switch persistence on, or leave"
+            " the netmask empty."
+        ),
+    ),
+    "one_packet: true": (
+        "one_packet",
+        (
+            "One-packet scheduling is for UDP only: TCP needs all packets of a"
+            " connection on one real server."
+        ),
+    ),
+    "hash_port: true": (
+        "hash_port",
+        "Only sh and mh hash the client; wlc has no use for it.",
+    ),
+    "fullnat: true, real_servers: [{host: web1}]": (
+        "real_servers[0].method",
+        (
+            "FULLNAT replaces the client's address in packets that NAT rewrites: Direct"
+            " routing does not rewrite any. Choose NAT."
+        ),
+    ),
+}
+for _line, (_key, _message) in _SERVICE_MEANING.items():
+    BAD_MEANING[_line] = (SERVICE.format(_line), [(3, f"services[0].{_key}", _message)])
 for _line, (_key, _message) in _SERVICE_LINES.items():
     BAD_SHAPE[_line[:60]] = (
         SERVICE.format(_line),

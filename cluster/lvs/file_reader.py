@@ -133,11 +133,13 @@ class Reader:
             return ""
         return str(value)
 
-    def switch(self, row: dict[str, Any], path: Path, key: str) -> bool:
-        value = row.get(key, True)
+    def switch(
+        self, row: dict[str, Any], path: Path, key: str, *, default: bool
+    ) -> bool:
+        value = row.get(key, default)
         if not isinstance(value, bool):
             self.refuse((*path, key), _("Write true or false."))
-            return True
+            return default
         return value
 
     def number(

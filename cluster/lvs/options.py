@@ -36,6 +36,12 @@ class Options:
     one_packet: bool = False
     source_nat: bool = False
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        return flag_names(
+            self.scheduler, port=self.hash_port, fallback=self.hash_fallback
+        )
+
 
 def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
     """Yield (field, why) for everything that does not go together."""

@@ -29,10 +29,11 @@ PORTS = (1, 65535)
 WEIGHTS = (0, MAX_WEIGHT)
 PERSISTENCE = (1, MAX_PERSISTENCE)
 MOST_SERVERS = 100
-# What can be set up on hosts so far; the form and the file offer nothing else.
-PROTOCOLS = (Protocol.TCP,)
-METHODS = (ForwardingMethod.DR,)
+# What can be set up on hosts; the form and the file offer nothing else.
+PROTOCOLS = tuple(Protocol)
+METHODS = tuple(ForwardingMethod)
 THRESHOLDS = (0, MAX_THRESHOLD)
+NETMASKS = (1, 32)
 
 
 class Wrong(ValueError):
@@ -88,7 +89,7 @@ def read_netmask(text: str) -> int:
     """Return the prefix length of ``24``, ``/24`` or ``255.255.255.0``; raises Wrong."""
     text = text.strip()
     if "." not in text:
-        return read_number(text.removeprefix("/"), 1, 32)
+        return read_number(text.removeprefix("/"), *NETMASKS)
     mask = read_address(text)
     try:
         prefix = IPv4Network((0, str(mask))).prefixlen

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from cluster.lvs import validate
 from cluster.lvs.file_reader import Path, Problem, Reader, shown
+from cluster.lvs.options import Options
 from cluster.lvs.table import IPAddress, RealServer, ServiceAddress, VirtualService
 from cluster.lvs.terms import (
     DEFAULT_SCHEDULER,
@@ -31,11 +32,33 @@ SERVICE_KEYS = (
     "port",
     "scheduler",
     "persistence_timeout",
+    "persistence_netmask",
+    "hash_port",
+    "hash_fallback",
+    "one_packet",
+    "fullnat",
     "name",
     "enabled",
     "real_servers",
 )
-SERVER_KEYS = ("host", "address", "port", "weight", "method", "enabled")
+SERVER_KEYS = (
+    "host",
+    "address",
+    "port",
+    "weight",
+    "method",
+    "upper_threshold",
+    "lower_threshold",
+    "enabled",
+)
+# What the validator calls by another name than the file.
+_KEYS = {
+    "address": "vip",
+    "netmask": "persistence_netmask",
+    "source_nat": "fullnat",
+    "upper": "upper_threshold",
+    "lower": "lower_threshold",
+}
 MOST_SERVICES = 10_000
 LONGEST_NAME = 64
 _NOTHING_AROUND = Surroundings()
@@ -112,6 +135,16 @@ def _service_document(
     }
     if value.persistence:
         found["persistence_timeout"] = value.persistence
+    if value.netmask is not None:
+        found["persistence_netmask"] = value.netmask
+    words = {flag.partition("-")[2] for flag in value.flags}
+    switches = {
+        "hash_port": "port" in words,
+        "hash_fallback": "fallback" in words,
+        "one_packet": value.one_packet,
+        "fullnat": value.source_nat,
+    }
+    found |= {key: True for key, on in switches.items() if on}
     if wanted.name:
         found["name"] = wanted.name
     if not wanted.enabled:
@@ -132,6 +165,10 @@ def _server_document(
         found["port"] = server.port
     found["weight"] = server.weight
     found["method"] = server.method.value
+    if server.upper:
+        found["upper_threshold"] = server.upper
+    if server.lower:
+        found["lower_threshold"] = server.lower
     if (server.address, server.port) in wanted.off:
         found["enabled"] = False
     return found
@@ -149,6 +186,8 @@ class _Line:
     port: int | None
     weight: int | None
     method: ForwardingMethod
+    upper: int | None
+    lower: int | None
     enabled: bool
     key: str
 
@@ -160,8 +199,7 @@ class _Entry:
     protocol: Protocol
     vip: IPv4Address | None
     port: int | None
-    scheduler: Scheduler
-    persistence: int | None
+    options: Options
     name: str
     enabled: bool
     lines: tuple[_Line, ...]
@@ -175,10 +213,13 @@ class _Entry:
     @property
     def draft(self) -> Draft:
         servers = (
-            Server(row, line.name, line.address, line.port)
+            Server(
+                *(row, line.name, line.address, line.port),
+                *(line.method, line.upper, line.lower),
+            )
             for row, line in enumerate(self.lines)
         )
-        return Draft(self.vip, self.port, self.protocol, tuple(servers))
+        return Draft(self.vip, self.port, self.protocol, tuple(servers), self.options)
 
     @property
     def wanted(self) -> WantedService | None:
@@ -191,11 +232,22 @@ class _Entry:
             if line.address is None or line.port is None:
                 continue
             weight = 1 if line.weight is None else line.weight
-            servers.append(RealServer(line.address, line.port, line.method, weight))
+            limits = (line.upper or 0, line.lower or 0)
+            servers.append(
+                RealServer(line.address, line.port, line.method, weight, *limits)
+            )
             if not line.enabled:
                 off.add((line.address, line.port))
+        chosen = self.options
         value = VirtualService(
-            at, self.scheduler, tuple(servers), self.persistence or 0
+            at,
+            chosen.scheduler,
+            tuple(servers),
+            chosen.persistence,
+            chosen.netmask,
+            chosen.flags,
+            one_packet=chosen.one_packet,
+            source_nat=chosen.source_nat,
         )
         return WantedService(value, self.name, self.enabled, frozenset(off))
 
@@ -229,18 +281,18 @@ def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> N
         at = entry.at
         twice = (at,) if at and at in seen else ()
         for found in validate.check(entry.draft, replace(around, services=twice)):
-            path: Path = ("services", n, _field(found.field))
+            path: Path = ("services", n, _key(found.field))
             if found.row is not None:
                 line = entry.lines[found.row]
-                word = line.key if found.field == "host" else found.field
+                word = line.key if found.field == "host" else _key(found.field)
                 path = ("services", n, "real_servers", found.row, word)
             reader.refuse(path, found.sentence)
         if at:
             seen.add(at)
 
 
-def _field(name: str) -> str:
-    return "vip" if name == "address" else name
+def _key(field: str) -> str:
+    return _KEYS.get(field, field)
 
 
 def _cluster(reader: Reader, top: Document, known: Known) -> str:
@@ -269,20 +321,34 @@ def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
     needed = ("protocol", "vip", "port")
     row = reader.mapping(data, path, SERVICE_KEYS, needed, _("a virtual service"))
     port = reader.number(row, path, "port", validate.PORTS)
-    longest = validate.PERSISTENCE[1]
     lines = reader.items(row, path, "real_servers", validate.MOST_SERVERS)
     return _Entry(
         reader.choice(row, path, "protocol", validate.PROTOCOLS, Protocol.TCP),
         reader.address(row, path, "vip"),
         port,
-        reader.choice(row, path, "scheduler", tuple(Scheduler), DEFAULT_SCHEDULER),
-        reader.number(row, path, "persistence_timeout", (0, longest), 0),
+        _options(reader, row, path),
         reader.name(row, path, "name", LONGEST_NAME),
-        reader.switch(row, path, "enabled"),
+        reader.switch(row, path, "enabled", default=True),
         tuple(
             _line(reader, line, (*path, "real_servers", n), known, port)
             for n, line in enumerate(lines)
         ),
+    )
+
+
+def _options(reader: Reader, row: Document, path: Path) -> Options:
+    def switch(key: str) -> bool:
+        return reader.switch(row, path, key, default=False)
+
+    longest = validate.PERSISTENCE[1]
+    return Options(
+        reader.choice(row, path, "scheduler", tuple(Scheduler), DEFAULT_SCHEDULER),
+        reader.number(row, path, "persistence_timeout", (0, longest), 0) or 0,
+        reader.number(row, path, "persistence_netmask", validate.NETMASKS),
+        switch("hash_port"),
+        switch("hash_fallback"),
+        switch("one_packet"),
+        switch("fullnat"),
     )
 
 
@@ -298,7 +364,9 @@ def _line(
         reader.number(row, path, "port", validate.PORTS, port),
         reader.number(row, path, "weight", validate.WEIGHTS, 1),
         reader.choice(row, path, "method", validate.METHODS, ForwardingMethod.DR),
-        reader.switch(row, path, "enabled"),
+        reader.number(row, path, "upper_threshold", validate.THRESHOLDS, 0),
+        reader.number(row, path, "lower_threshold", validate.THRESHOLDS, 0),
+        reader.switch(row, path, "enabled", default=True),
         key,
     )
 
