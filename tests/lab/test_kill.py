@@ -15,18 +15,19 @@ from tests.lab.person import FINAL, Dashboard, Person, wait_until
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 VIP = "10.0.1.31"
 HOSTS = ("lb01", "web1", "web2")
-# Which process dies, and at which step; adding and deleting take turns.
+# Which process dies, and at which step; adding and deleting take turns. The supervisor
+# comes last: without it nobody starts the others again.
 KILLS = (
     ("apply", 4),
     ("apply", 1),
     ("apply", 8),
     ("valkey", 3),
-    ("supervisor", 3),
     ("web", 2),
     ("beat", 2),
-    ("events", 5),
     ("watch", 5),
+    ("events", 5),
     ("apply", 8),
+    ("supervisor", 3),
 )
 _SUDO = re.compile(r"USER=root ; COMMAND=(\S+) (.*)")
 
