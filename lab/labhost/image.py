@@ -20,7 +20,6 @@ from labhost.table import LAB
 from labhost.trouble import Impossible, Trouble, last_line
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 MODULES = Path("/usr/lib/uml/modules")
 SOURCE = LAB / "image"
 UNUSED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")
@@ -121,7 +120,8 @@ def _apt_sources() -> list[str]:
     found = [*apt.glob("sources.list"), *parts.glob("*.list"), *parts.glob("*.sources")]
     same = release.get("VERSION_CODENAME") == SUITE and release.get("ID") == "debian"
     debian = [str(path) for path in found if "debian" in path.read_text()]
-    return debian if same and debian else [MIRROR]
+    # On another system than Debian: none, and mmdebstrap takes its own default.
+    return debian if same else []
 
 
 def _make_disk(packages: Path, disk: Path) -> None:
