@@ -93,7 +93,7 @@ lock: setup-dev ## resolve requirements*.in again, with hashes
 	$(COMPILE) requirements-dev.in -o requirements-dev.txt
 
 clean: ## remove .venv and caches; your data in var/ stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv bench/.venv bench/results .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 -include lab/lab.mk

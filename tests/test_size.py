@@ -14,7 +14,7 @@ LONGEST_FUNCTION = 50
 def sources() -> Iterator[Path]:
     for name in ("cluster", "piranha_web", "lab", "bench"):
         for path in sorted((ROOT / name).rglob("*.py")):
-            if "migrations" not in path.parts:
+            if not {"migrations", ".venv"} & set(path.parts):
                 yield path
 
 

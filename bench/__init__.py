@@ -1,0 +1,1 @@
+"""The measures of the project; see README.md."""

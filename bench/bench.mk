@@ -1,0 +1,5 @@
+.PHONY: bench
+ONLY ?=
+
+bench: setup-test ## measure everything that has a target; ONLY="name name" for some
+	$(PY) -m bench $(ONLY)
