@@ -20,6 +20,7 @@ NEXT_TRY = 120
 class Errand(Enum):
     FETCH_KEY = "fetch-key"
     LOOK = "look"
+    OBSERVE = "observe"
 
 
 class Progress(Enum):

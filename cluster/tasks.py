@@ -6,10 +6,10 @@ from __future__ import annotations
 from celery import shared_task
 
 from cluster import errands
-from cluster.control import addresses, host_facts, running
+from cluster.control import addresses, comparing, host_facts, running
 from cluster.control.targets import shell_for
 from cluster.errands import Errand
-from cluster.models import AddressCheck, Host, Run
+from cluster.models import AddressCheck, Cluster, Host, Run
 from cluster.watch import retention
 
 
@@ -40,7 +40,20 @@ def tick() -> None:
     for pk in host_facts.due():
         if errands.is_turn(Errand.LOOK, pk):
             look_at_host.delay(pk)
+    comparing.prepare()
+    for pk in comparing.due():
+        if errands.begin(Errand.OBSERVE, pk):
+            observe_cluster.delay(pk)
     prune_readings.delay()
+
+
+@shared_task
+def observe_cluster(pk: int) -> None:
+    """Read the hosts of a cluster that are due, and keep what differs."""
+    try:
+        comparing.observe_due(Cluster.objects.get(pk=pk), shell_for)
+    finally:
+        errands.end(Errand.OBSERVE, pk)
 
 
 @shared_task

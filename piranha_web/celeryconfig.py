@@ -32,6 +32,8 @@ task_ignore_result = True
 task_queues = [Queue("apply"), Queue("watch")]
 task_default_queue = "apply"
 task_create_missing_queues = False
+# What may wait: a slow host that is read must not hold up a run.
+task_routes = {"cluster.tasks.observe_cluster": {"queue": "watch"}}
 
 worker_send_task_events = False
 worker_hijack_root_logger = False

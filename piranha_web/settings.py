@@ -194,6 +194,10 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# --- Drift ------------------------------------------------------------------
+# How often a host is read and compared with the newest revision.
+OBSERVE_SECONDS = max(10, env.int("PIRANHA_OBSERVE_SECONDS", default=45))
+
 # --- The lab ----------------------------------------------------------------
 LAB_HOSTS_FILE = DATA / "lab" / "hosts.json"
 

@@ -10,7 +10,7 @@ from cluster.lvs import wish
 from cluster.lvs.change import Change
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.plan import plan
-from cluster.lvs.table import ServiceAddress
+from cluster.lvs.table import IPAddress, ServiceAddress, Table
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Cluster, Host
@@ -20,12 +20,16 @@ from cluster.models import Cluster, Host
 class Drift:
     """Per host the changes that would repair it, and services that are not ours.
 
-    *unknown* says why nothing can be said about all of it.
+    *wanted* is the table of the newest revision, on *director*. *unknown* says why
+    nothing can be said about all of it.
     """
 
     repairs: dict[str, list[Change]] = field(default_factory=dict)
     foreign: dict[str, list[ServiceAddress]] = field(default_factory=dict)
     unknown: list[Sentence] = field(default_factory=list)
+    director: str = ""
+    wanted: Table = field(default_factory=Table)
+    names: dict[IPAddress, str] = field(default_factory=dict)
 
 
 def drift(cluster: Cluster, hosts: Sequence[Host], seen: Observation) -> Drift:
@@ -44,6 +48,8 @@ def drift(cluster: Cluster, hosts: Sequence[Host], seen: Observation) -> Drift:
     if applied is None:
         found.unknown.append(_("Nothing was applied yet."))
         return found
+    found.director, found.wanted = applied.director, applied.table
+    found.names = dict(applied.real_servers)
     known = {h.name: state for h in hosts if (state := h.state)} | seen.states
     if applied.vips and applied.director not in known:
         text = _("The director {name} was never read.", name=applied.director)
@@ -55,8 +61,7 @@ def drift(cluster: Cluster, hosts: Sequence[Host], seen: Observation) -> Drift:
         found.unknown.append(error.sentence)
         return found
     footprints = {host.name: host.left_behind for host in hosts}
-    names = dict(applied.real_servers)
-    for change in plan(seen.states, wishes, footprints, names).changes:
+    for change in plan(seen.states, wishes, footprints, found.names).changes:
         if change.writes:
             found.repairs.setdefault(change.host, []).append(change)
     return found

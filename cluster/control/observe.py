@@ -135,9 +135,11 @@ def remember(host: Host, state: HostState) -> None:
     """Keep what a host said, for pages and forms; *host* may be older than its row."""
     with transaction.atomic():
         row = Host.objects.select_for_update().get(pk=host.pk)
-        row.facts = {**row.facts, "state": state.as_json()}
-        row.seen_at = timezone.now()
-        row.save(update_fields=["facts", "seen_at"])
+        row.seen_at, said = timezone.now(), state.as_json()
+        # It is seldom news, and a large table is a large row.
+        moved = row.facts.get("state") != said
+        row.facts = {**row.facts, "state": said}
+        row.save(update_fields=["facts", "seen_at"] if moved else ["seen_at"])
     host.facts, host.seen_at = row.facts, row.seen_at
     clear_trouble(host)
 

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from cluster.control import recovery, returning
+from cluster.control.comparing import compare_after
 from cluster.control.observe import leave_footprints
 from cluster.control.planning import (
     NoPlan,
@@ -56,6 +57,8 @@ def attend(pk: int, connect: Connect) -> None:
             log.warning("%s: another worker has taken over", lost)
             return
     Run.objects.release(pk, owner)
+    if run.is_final and run.planned_at:
+        compare_after(run)
 
 
 def _advance(attendance: Attendance) -> None:

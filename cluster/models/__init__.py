@@ -2,10 +2,11 @@
 
 ``people`` who may sign in · ``clusters`` clusters, hosts and their keys · ``services``
 the wish · ``runs`` plans carried out, step by step · ``readings`` counters over time ·
-``events`` the audit log.
+``comparisons`` what differs on a host · ``events`` the audit log.
 """
 
 from cluster.models.clusters import Cluster, Credential, Host, HostQuerySet, Revision
+from cluster.models.comparisons import Comparison
 from cluster.models.events import AuditEvent, AuditHead
 from cluster.models.people import User
 from cluster.models.readings import Reading, WatchLease
@@ -17,6 +18,7 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Cluster",
+    "Comparison",
     "Credential",
     "Host",
     "HostQuerySet",

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from cluster.control.drift import Drift, drift
+from cluster.control.comparing import keep
+from cluster.control.drift import Drift
 from cluster.control.observe import Observation, observe_all
 from cluster.lvs import rules
 from cluster.lvs.host import HostState
@@ -51,9 +53,10 @@ class Command(ClusterCommand):
     def answer(self, cluster: Cluster, options: dict[str, Any]) -> Answer:
         hosts = list(cluster.hosts.select_related("credential", "cluster"))
         trusted = [host for host in hosts if host.host_key]
+        began = timezone.now()
         seen = observe_all(trusted, attendance.connect, lambda: None)
         newest = cluster.revisions.first()
-        found = drift(cluster, hosts, seen)
+        found = keep(cluster, hosts, seen, since=began)
         look = Look(hosts, seen, found, newest.number if newest else None)
         for host in hosts:
             self._show(look, host)

@@ -1,0 +1,92 @@
+"""One line of drift: what it is in words, and what the wish is when it is adopted.
+
+A line is a part of the plan that would repair it, see ``parts.py``. Adopting is the
+other way round: the wish takes over what the host has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+
+from cluster.lvs.change import Change, Mark
+from cluster.lvs.edits import Names, edit
+from cluster.lvs.parts import target
+from cluster.lvs.rules import split_endpoint
+from cluster.lvs.table import (
+    IPAddress,
+    RealServer,
+    ServiceAddress,
+    Table,
+    VirtualService,
+)
+from cluster.lvs.words import Sentence
+from cluster.lvs.words import say as _
+
+
+def told(part: Change, wanted: Table, found: Table, names: Names) -> Sentence:
+    """Say what happened to the host, in the words of an edit: wanted → found."""
+    here = _at(part, wanted, found)
+    if here is None:
+        what = part.sentences[0]
+        if part.mark is Mark.DELETE:
+            return _("Left over, to be undone: {what}", what=what)
+        return _("Not in force: {what}", what=what)
+    before = wanted.by_address.get(here)
+    after = adopted(part, wanted, found).by_address.get(here)
+    said = edit(before, after, names)
+    return said.sentence if said else part.sentences[0]
+
+
+def adoptable(part: Change) -> bool:
+    """Whether the wish can say it: the table is wanted, the rest follows from it."""
+    return target(part) is not None
+
+
+def adopted(part: Change, wanted: Table, found: Table) -> Table:
+    """Return the wish with what *found* has in the place of this line."""
+    here = _at(part, wanted, found)
+    if here is None:
+        return wanted
+    old, new = wanted.by_address.get(here), found.by_address.get(here)
+    verb, server = part.command.stdin.decode()[:2], _server(part)
+    if verb in ("-A", "-D"):
+        return _with(wanted, here, new)
+    if old is None or new is None:
+        return wanted
+    if server is None:
+        options = replace(new, servers=old.servers, source_nat=old.source_nat)
+        return _with(wanted, here, options)
+    return _with(wanted, here, _with_server(old, server, new.server(*server)))
+
+
+def _with(table: Table, at: ServiceAddress, service: VirtualService | None) -> Table:
+    others = tuple(one for one in table.services if one.at != at)
+    return Table((*others, service) if service else others)
+
+
+def _with_server(
+    service: VirtualService, key: tuple[IPAddress, int], server: RealServer | None
+) -> VirtualService:
+    others = tuple(s for s in service.servers if (s.address, s.port) != key)
+    return replace(service, servers=(*others, server) if server else others)
+
+
+def _at(part: Change, *tables: Table) -> ServiceAddress | None:
+    """Return the service that the line is about, None when it is no rule."""
+    found = target(part)
+    if found is None:
+        return None
+    for table in tables:
+        for service in table.services:
+            if " ".join(service.at.switches) == found[0]:
+                return service.at
+    return None
+
+
+def _server(part: Change) -> tuple[IPAddress, int] | None:
+    found = target(part)
+    if found is None or not found[1]:
+        return None
+    host, port = split_endpoint(found[1])
+    return ip_address(host), port
