@@ -6,6 +6,7 @@ exists fails with status 2, ``ipvsadm -R`` ends with 0 though rules were refused
 """
 
 import json
+import re
 from dataclasses import replace
 from ipaddress import ip_interface
 
@@ -165,9 +166,9 @@ class ModelHost:
 
     def _ipvsadm(self, words, stdin):
         if words == ("-Sn",):
-            return output(rules.render(self.state.table))
+            return output(_listed(self.state.table))
         if words == ("-Ln", "--thresholds"):
-            return output("")
+            return output(_thresholds(self.state.table))
         assert words == ("-R",), words
         complaints = ""
         for line in stdin.splitlines():
@@ -182,6 +183,28 @@ class ModelHost:
             return False
         self._write(line, table=after)
         return True
+
+
+def _listed(table: Table) -> str:
+    """Return what ``ipvsadm -Sn`` says, which leaves thresholds out."""
+    return re.sub(r" -[xy] \d+", "", rules.render(table))
+
+
+def _thresholds(table: Table) -> str:
+    lines = [
+        "IP Virtual Server version 1.2.1 (size=4096)",
+        "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ",
+        "  -> RemoteAddress:Port",
+    ]
+    for service in table.services:
+        lines.append(
+            f"{str(service.at).replace(' ', '  ', 1)} {service.scheduler.value}"
+        )
+        lines += [
+            f"  -> {s.endpoint:<28} {s.upper:<10} {s.lower:<10} {0:<10} {0:<10}"
+            for s in service.servers
+        ]
+    return "".join(line + "\n" for line in lines)
 
 
 def apply_rule(before: Table, line: str) -> Table | None:

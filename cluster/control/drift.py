@@ -40,7 +40,8 @@ def drift(cluster: Cluster, hosts: Sequence[Host], seen: Observation) -> Drift:
     found = Drift()
     for host in hosts:
         if host.name in seen.states and host.is_director:
-            table, ours = seen.states[host.name].table, host.left_behind.services
+            table = seen.states[host.name].table
+            ours = set(host.left_behind.services)
             found.foreign[host.name] = [
                 s.at for s in table.services if s.at not in ours
             ]

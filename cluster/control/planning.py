@@ -41,7 +41,7 @@ class Decision:
 
 def hosts_of(run: Run) -> list[Host]:
     """Return the hosts that take part: those wished for and those with a footprint."""
-    wanted = wish.ClusterWish.from_json(run.wish)
+    wanted = run.wanted
     hosts = run.cluster.hosts.select_related("credential", "cluster").trusted()
     return [h for h in hosts if _needed(wanted, h) or h.left_behind]
 
@@ -62,7 +62,7 @@ def _needed(wanted: wish.ClusterWish, host: Host) -> bool:
 def decide(attendance: Attendance) -> Decision:
     """Look at the hosts and return the plan; raises NoPlan."""
     run = attendance.run
-    wanted = wish.ClusterWish.from_json(run.wish)
+    wanted = run.wanted
     hosts = hosts_of(run)
     seen = attendance.observe(hosts)
     _refuse_blind(wanted, hosts, seen)
@@ -73,7 +73,7 @@ def decide(attendance: Attendance) -> Decision:
 
 def replan(run: Run, hosts: list[Host], seen: Observation) -> Plan:
     """Return what is still to be done for the run's wish, from what was seen."""
-    wanted = wish.ClusterWish.from_json(run.wish)
+    wanted = run.wanted
     states = {h.name: seen.states[h.name] for h in hosts if h.name in seen.states}
     try:
         wishes = wish.host_wishes(wanted, states)
@@ -138,7 +138,7 @@ def _refuse_foreign(wanted: wish.ClusterWish, host: Host, state: HostState) -> N
     """Refuse to change a service that somebody made by hand."""
     if host.name != wanted.director:
         return
-    ours = host.left_behind.services
+    ours = set(host.left_behind.services)
     for service in wanted.table.services:
         present = state.table.by_address.get(service.at)
         if present and service.at not in ours and present != service:

@@ -275,12 +275,16 @@ class Rules:
     """Rules that change a table, collected with their inverse in opposite order."""
 
     lines: list[str] = field(default_factory=list)
-    inverse: list[str] = field(default_factory=list)
+    inverses: list[list[str]] = field(default_factory=list)
     sentences: list[Sentence] = field(default_factory=list)
 
     def add(self, line: str, inverse: list[str]) -> None:
         self.lines.append(line)
-        self.inverse[:0] = inverse
+        self.inverses.append(inverse)
+
+    @property
+    def inverse(self) -> list[str]:
+        return [line for lines in reversed(self.inverses) for line in lines]
 
 
 def change_table(host: str, phase: Phase, mark: Mark, rules: Rules) -> Change:

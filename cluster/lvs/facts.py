@@ -144,13 +144,18 @@ def with_thresholds(
     table: Table, limits: dict[tuple[ServiceAddress, str], tuple[int, int]]
 ) -> Table:
     """Return the table with what ``ipvsadm -S`` leaves out: upper and lower limits."""
+    # Nearly every server has none.
+    limited = {key: some for key, some in limits.items() if any(some)}
+    keys = {at for at, _server in limited}
 
     def fill(at: ServiceAddress, server: RealServer) -> RealServer:
-        upper, lower = limits.get((at, server.endpoint), (0, 0))
+        upper, lower = limited.get((at, server.endpoint), (0, 0))
         return replace(server, upper=upper, lower=lower)
 
     services = tuple(
         replace(s, servers=tuple(fill(s.at, server) for server in s.servers))
+        if s.at in keys
+        else s
         for s in table.services
     )
     return Table(services, table.unknown)

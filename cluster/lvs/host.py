@@ -173,7 +173,7 @@ class Footprint:
             (*self.addresses, *(b for b in other.addresses if b.key not in known)),
             (*self.routes, *(r for r in other.routes if r not in self.routes)),
             tuple((dict(other.sysctls) | dict(self.sysctls)).items()),
-            (*self.services, *(s for s in other.services if s not in self.services)),
+            tuple(dict.fromkeys((*self.services, *other.services))),
             tuple((dict(other.tunnels) | dict(self.tunnels)).items()),
             tuple(dict.fromkeys((*self.source_nat, *other.source_nat))),
         )

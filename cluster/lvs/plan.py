@@ -229,10 +229,11 @@ def _still_needed(purpose: Purpose, state: HostState, footprint: Footprint) -> b
     """
     if purpose in (Purpose.SILENCE, Purpose.TUNNEL):
         return bool(_foreign_vips(state, footprint))
+    ours = set(footprint.services)
     return any(
         server.method is ForwardingMethod.NAT
         for service in state.table.services
-        if service.at not in footprint.services
+        if service.at not in ours
         for server in service.servers
     )
 

@@ -8,6 +8,7 @@ every rule carries the whole record.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
 
 from cluster.lvs.table import (
@@ -110,27 +111,41 @@ def _mask_word(prefix: int, family: int) -> str:
 
 
 def parse(text: str) -> Table:
-    """Return the table that *text* describes; lines not understood are kept apart."""
+    """Return the table that *text* describes; lines not understood are kept apart.
+
+    A last line without its end was cut off: ``-w 1`` may have been ``-w 100``.
+    """
     services: dict[ServiceAddress, VirtualService] = {}
+    servers: dict[ServiceAddress, list[RealServer]] = {}
     unknown: list[str] = []
-    for line in text.splitlines():
-        if not line.strip():
+    for line in text.splitlines(keepends=True):
+        words = line.split()
+        if not words:
             continue
         try:
-            _take(line.split(), services)
-        except (RuleError, ValueError, KeyError, IndexError):
-            unknown.append(line)
-    return Table(tuple(services.values()), tuple(unknown))
+            if not line.endswith("\n"):
+                raise RuleError("cut off")
+            _take(words, services, servers)
+        except (ValueError, KeyError, IndexError):
+            unknown.append(line.rstrip("\n"))
+    found = (
+        replace(service, servers=tuple(servers[at])) if servers[at] else service
+        for at, service in services.items()
+    )
+    return Table(tuple(found), tuple(unknown))
 
 
-def _take(words: list[str], services: dict[ServiceAddress, VirtualService]) -> None:
+def _take(
+    words: list[str],
+    services: dict[ServiceAddress, VirtualService],
+    servers: dict[ServiceAddress, list[RealServer]],
+) -> None:
     verb, at, options = words[0], *_read_address(words[1:])
     if verb == "-A":
         services[at] = _read_service(at, options)
+        servers[at] = []
     elif verb == "-a":
-        service = services[at]
-        server = _read_server(options)
-        services[at] = replace(service, servers=(*service.servers, server))
+        servers[at].append(_read_server(options))
     else:
         raise RuleError(verb)
 
@@ -138,17 +153,29 @@ def _take(words: list[str], services: dict[ServiceAddress, VirtualService]) -> N
 def _read_address(words: list[str]) -> tuple[ServiceAddress, list[str]]:
     if words[0] == "-f":
         six = words[2:3] == ["-6"]
-        at = ServiceAddress.of_mark(int(words[1]), 6 if six else 4)
+        at = ServiceAddress.of_mark(number(words[1]), 6 if six else 4)
         return at, words[3 if six else 2 :]
-    host, port = split_endpoint(words[1])
-    at = ServiceAddress.of(_PROTOCOLS[words[0]], ip_address(host), port)
-    return at, words[2:]
+    return _service_address(words[0], words[1]), words[2:]
+
+
+# The servers of a service stand together, so that most lines repeat the one before.
+@lru_cache(maxsize=64)
+def _service_address(switch: str, endpoint: str) -> ServiceAddress:
+    host, port = split_endpoint(endpoint)
+    return ServiceAddress.of(_PROTOCOLS[switch], ip_address(host), port)
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
     """Split ``10.0.1.6:80`` or ``[2001:db8::1]:80`` into address and port."""
     host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port)
+    return host.strip("[]"), number(port)
+
+
+def number(word: str) -> int:
+    """Return the number; no sign, no ``1_000``, no digits of other scripts."""
+    if not (word.isascii() and word.isdigit()):
+        raise RuleError(f"not a number: {word[:20]!r}")
+    return int(word)
 
 
 def _read_service(at: ServiceAddress, words: list[str]) -> VirtualService:
@@ -171,7 +198,7 @@ def _read_service_option(
         case "-s":
             return replace(service, scheduler=Scheduler(value))
         case "-p":
-            return replace(service, persistence=int(value))
+            return replace(service, persistence=number(value))
         case "-M":
             return replace(service, netmask=_read_mask(value))
         case "--pe":
@@ -182,38 +209,35 @@ def _read_service_option(
 
 
 def _read_mask(word: str) -> int:
-    return IPv4Network(f"0.0.0.0/{word}").prefixlen if "." in word else int(word)
+    return IPv4Network(f"0.0.0.0/{word}").prefixlen if "." in word else number(word)
 
 
 def _read_server(words: list[str]) -> RealServer:
     if words[0] != "-r":
         raise RuleError(words[0])
     host, port = split_endpoint(words[1])
-    server = RealServer(ip_address(host), port)
+    method, tunnel = ForwardingMethod.DR, Tunnel()
+    numbers = {"-w": 1, "-x": 0, "-y": 0}
     rest = iter(words[2:])
     for word in rest:
-        if word in _METHODS:
-            server = replace(server, method=_METHODS[word])
+        if word in numbers:
+            numbers[word] = number(next(rest, ""))
+        elif word in _METHODS:
+            method = _METHODS[word]
         elif word in _CHECKSUMS:
-            tunnel = replace(server.tunnel or Tunnel(), checksum=_CHECKSUMS[word])
-            server = replace(server, tunnel=tunnel)
+            tunnel = replace(tunnel, checksum=_CHECKSUMS[word])
         else:
-            server = _read_server_option(server, word, next(rest))
+            tunnel = _read_tunnel_option(tunnel, word, next(rest, ""))
     # Every tunneling server is listed with its type; plain ipip is what None means.
-    return replace(server, tunnel=None) if server.tunnel == Tunnel() else server
+    kept = None if tunnel == Tunnel() else tunnel
+    weight, upper, lower = numbers.values()
+    return RealServer(ip_address(host), port, method, weight, upper, lower, kept)
 
 
-def _read_server_option(server: RealServer, word: str, value: str) -> RealServer:
-    tunnel = server.tunnel or Tunnel()
+def _read_tunnel_option(tunnel: Tunnel, word: str, value: str) -> Tunnel:
     match word:
-        case "-w":
-            return replace(server, weight=int(value))
-        case "-x":
-            return replace(server, upper=int(value))
-        case "-y":
-            return replace(server, lower=int(value))
         case "--tun-type":
-            return replace(server, tunnel=replace(tunnel, type=value))
+            return replace(tunnel, type=value)
         case "--tun-port":
-            return replace(server, tunnel=replace(tunnel, port=int(value)))
+            return replace(tunnel, port=number(value))
     raise RuleError(word)

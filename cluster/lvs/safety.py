@@ -16,8 +16,8 @@ def cautions(
     observed: Table, desired: Table, ours: tuple[ServiceAddress, ...]
 ) -> list[Sentence]:
     """Return the reasons, worst first; empty when the plan is harmless."""
-    wanted = desired.by_address
-    gone = [s for s in observed.services if s.at in ours and s.at not in wanted]
+    wanted, mine = desired.by_address, set(ours)
+    gone = [s for s in observed.services if s.at in mine and s.at not in wanted]
     found = []
     limit = max(SMALL_TABLE, len(observed.services)) * LARGE_PART
     if len(gone) > MANY_SERVICES or len(gone) > max(1, limit):

@@ -7,8 +7,8 @@ both sides keep the servers sorted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Self, TypeAlias
 
@@ -141,14 +141,15 @@ class Table:
 
     services: tuple[VirtualService, ...] = ()
     unknown: tuple[str, ...] = ()
+    by_address: Mapping[ServiceAddress, VirtualService] = field(
+        init=False, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.services, key=lambda s: s.at.sort_key))
         object.__setattr__(self, "services", ordered)
-
-    @property
-    def by_address(self) -> dict[ServiceAddress, VirtualService]:
-        return {service.at: service for service in self.services}
+        index = {service.at: service for service in ordered}
+        object.__setattr__(self, "by_address", index)
 
     def only(self, keys: Iterable[ServiceAddress]) -> Table:
         """Return the part of this table that has the given keys."""

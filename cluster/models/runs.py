@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cluster.lvs import words
 from cluster.lvs.change import Change
+from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import Sentence
 from cluster.models.clusters import Cluster, Host
 
@@ -137,6 +139,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @cached_property
+    def wanted(self) -> ClusterWish:
+        """What was to be reached, as a value: it is fixed when the run is made."""
+        return ClusterWish.from_json(self.wish)
 
     @property
     def is_final(self) -> bool:

@@ -107,6 +107,10 @@ def test_a_table_is_read_and_written_alike(text, value):
         "-A -t 10.0.1.31: -s rr",
         "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w",
         "-A -z 10.0.1.31:80 -s rr",
+        "-a -t 10.0.1.32:80 -r 10.0.1.6:80 -g -w",  # cut in front of its weight
+        "-a -t 10.0.1.32:80 -r 10.0.1.6:80 -g -w -1",
+        "-a -t 10.0.1.32:80 -r 10.0.1.6:8_0 -g -w 1",
+        "-A -t 10.0.1.32:٨٠ -s rr",
     ],
 )
 def test_a_line_that_is_not_understood_is_kept_word_for_word(line):
@@ -114,6 +118,13 @@ def test_a_line_that_is_not_understood_is_kept_word_for_word(line):
     found = parse(known + line + "\n")
     assert found.unknown == (line,)
     assert at("10.0.1.32") in found.by_address
+
+
+def test_a_last_line_without_its_end_is_not_taken_for_whole():
+    text = "-A -t 10.0.1.31:80 -s rr\n-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1"
+    found = parse(text)  # of 100?
+    assert found.unknown == (text.splitlines()[1],)
+    assert found.by_address[at()].servers == ()
 
 
 def test_plain_tunnels_are_listed_with_a_type_that_nobody_wrote():
