@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,9 +16,10 @@ from django.db import transaction
 from django.db.models import Model
 
 from cluster.lvs import edits
+from cluster.lvs.drained import weight_of
 from cluster.lvs.edits import Edit, Names
 from cluster.lvs.table import RealServer as ServerValue
-from cluster.lvs.table import Table
+from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.wish import ClusterWish
 from cluster.lvs.wish_file import WantedService
@@ -132,6 +134,38 @@ def _save_servers(
             server.save()
     RealServer.objects.filter(pk__in=[s.pk for s in left.values()]).delete()
     return new
+
+
+def server_rows(cluster: Cluster, at: ServiceAddress) -> list[RealServer]:
+    """Return the rows of the real servers of one service, switched off or not."""
+    services = cluster.services.prefetch_related("servers")
+    return [s for row in services if row.at == at for s in row.servers.all()]
+
+
+@transaction.atomic
+def aim(cluster: Cluster, kept: Table, aim: Fraction | None) -> None:
+    """Give rows of real servers this part of their weight in *kept*; None: switch off.
+
+    Called together with the run that does the same to the newest revision. A row that
+    somebody has edited since that revision keeps what was typed.
+    """
+    applied = applied_table(cluster).by_address
+    for service in kept.services:
+        places = {(str(s.address), s.port): s for s in service.servers}
+        before = applied.get(service.at)
+        for row in server_rows(cluster, service.at):
+            mine = places.get((row.address, row.port))
+            if mine and before and _as_applied(row, before):
+                row.enabled = aim is not None
+                row.weight = mine.weight if aim is None else weight_of(mine, aim)
+                row.save(update_fields=["enabled", "weight"])
+
+
+def _as_applied(row: RealServer, service: ServiceValue) -> bool:
+    there = service.server(ip_address(row.address), row.port)
+    if there is None or not row.enabled:
+        return there is None and not row.enabled
+    return row.weight == there.weight
 
 
 def _service_fields(service: WantedService) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from cluster import audit
 from cluster.audit import Action, Actor
+from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import say
 from cluster.models import Cluster, Run, User
 
@@ -28,9 +29,11 @@ class Review:
 
 
 @transaction.atomic
-def ask_for_plan(cluster: Cluster, person: User, actor: Actor) -> Review:
-    """Return a run that is to plan what is wanted now."""
-    wish = cluster.wish().as_json()
+def ask_for_plan(
+    cluster: Cluster, person: User, actor: Actor, wanted: ClusterWish | None = None
+) -> Review:
+    """Return a run that is to plan what is wanted now, or *wanted* instead."""
+    wish = (wanted or cluster.wish()).as_json()
     busy = cluster.runs.in_progress().first()
     if busy:
         return Review(busy, is_busy=True)

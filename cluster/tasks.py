@@ -6,7 +6,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from cluster import errands
-from cluster.control import addresses, comparing, host_facts, running
+from cluster.control import addresses, comparing, draining, host_facts, running
 from cluster.control.targets import shell_for
 from cluster.errands import Errand
 from cluster.models import AddressCheck, Cluster, Host, Run
@@ -26,6 +26,12 @@ def apply_run(pk: int) -> None:
 
 
 @shared_task
+def advance_drain(pk: int) -> None:
+    """Bring a drain as far as it goes now; see ``control/draining.py``."""
+    draining.advance(pk, shell_for)
+
+
+@shared_task
 def check_address(pk: str) -> None:
     """Ask the LAN about one address that somebody types into a form."""
     check = AddressCheck.objects.select_related("cluster__director__credential")
@@ -37,6 +43,8 @@ def tick() -> None:
     """Ring the bell for every run that needs work and is in nobody's hands."""
     for pk in Run.objects.unattended().values_list("pk", flat=True):
         apply_run.delay(pk)
+    for pk in draining.waiting():
+        advance_drain.delay(pk)
     for pk in host_facts.due():
         if errands.is_turn(Errand.LOOK, pk):
             look_at_host.delay(pk)

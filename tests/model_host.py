@@ -29,6 +29,9 @@ class ModelHost:
         self.writes: list[str] = []
         self.taken: set[str] = set()  # addresses that somebody else on the LAN has
         self.refused: set[str] = set()  # rules that this kernel will not take
+        # What a real server has: (templates, active) by place, "10.0.1.6:80".
+        self.connections: dict[str, tuple[int, int]] = {}
+        self.templates_expire = "0"
 
     def reboot(self) -> None:
         """Forget what no file brings back: VIPs, routes, sysctls, the table."""
@@ -44,6 +47,8 @@ class ModelHost:
     # -- questions --------------------------------------------------------------------
 
     def _cat(self, words, stdin):
+        if words == ("/proc/sys/net/ipv4/vs/expire_quiescent_template",):
+            return output(self.templates_expire + "\n")
         return output(self.state.boot_id + "\n")
 
     def _grep(self, words, stdin):
@@ -169,12 +174,23 @@ class ModelHost:
             return output(_listed(self.state.table))
         if words == ("-Ln", "--thresholds"):
             return output(_thresholds(self.state.table))
+        if words == ("-Ln", "--persistent-conn"):
+            return output(self._connections())
         assert words == ("-R",), words
         complaints = ""
         for line in stdin.splitlines():
             if line in self.refused or not self._rule(line):
                 complaints += f"refused: {line}\n"
         return output(complaint=complaints)
+
+    def _connections(self):
+        lines = []
+        for service in self.state.table.services:
+            lines.append(f"{service.at} {service.scheduler.value}\n")
+            for one in service.servers:
+                held, active = self.connections.get(one.endpoint, (0, 0))
+                lines.append(f"  -> {one.endpoint} {one.weight} {held} {active} 7\n")
+        return "".join(lines)
 
     def _rule(self, line):
         """Do what the kernel does with one rule; False when it refuses."""

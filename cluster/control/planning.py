@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,13 @@ def replan(run: Run, hosts: list[Host], seen: Observation) -> Plan:
     """Return what is still to be done for the run's wish, from what was seen."""
     wanted = run.wanted
     states = {h.name: seen.states[h.name] for h in hosts if h.name in seen.states}
+    return plan_for(wanted, hosts, states)
+
+
+def plan_for(
+    wanted: wish.ClusterWish, hosts: Iterable[Host], states: dict[str, HostState]
+) -> Plan:
+    """Return the plan that leads from these states to a wish; raises NoPlan."""
     try:
         wishes = wish.host_wishes(wanted, states)
     except NoNetwork as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from cluster.lvs.rules import split_endpoint
 from cluster.lvs.table import ServiceAddress
@@ -46,6 +46,24 @@ def parse_thresholds(text: str) -> dict[Key, tuple[int, int]]:
         key: (int(words[0]), int(words[1]))
         for key, words in _rows(text)
         if key[1] and len(words) >= 2
+    }
+
+
+class Connections(NamedTuple):
+    """What a real server has now; *templates* are persistent clients bound to it."""
+
+    weight: int
+    templates: int
+    active: int
+    inactive: int
+
+
+def parse_connections(text: str) -> dict[Key, Connections]:
+    """Read ``ipvsadm -Ln --persistent-conn``, per real server."""
+    return {
+        key: Connections(*(int(word) for word in words[:4]))
+        for key, words in _rows(text)
+        if key[1] and len(words) >= 4
     }
 
 

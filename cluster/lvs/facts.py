@@ -138,6 +138,14 @@ RULES = Fact(Command(("ipvsadm", "-Sn"), root=True), rules.parse)
 THRESHOLDS = Fact(
     Command(("ipvsadm", "-Ln", "--thresholds"), root=True), counters.parse_thresholds
 )
+CONNECTIONS = Fact(
+    Command(("ipvsadm", "-Ln", "--persistent-conn"), root=True),
+    counters.parse_connections,
+)
+# What the kernel does with templates of a real server at weight 0.
+TEMPLATES_EXPIRE = Fact(
+    Command(("cat", "/proc/sys/net/ipv4/vs/expire_quiescent_template")), str.strip
+)
 
 
 def with_thresholds(

@@ -153,6 +153,7 @@ def sample_commands(role: str) -> tuple[Command, ...]:
         return (
             facts.RULES.command,
             facts.THRESHOLDS.command,
+            facts.CONNECTIONS.command,
             *(_root("ipvsadm", "-Ln", *words.split()) for words in reads),
             _root("ipvsadm", "-Lnc"),
             IPVSADM_VERSION,

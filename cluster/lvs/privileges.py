@@ -67,6 +67,7 @@ def _exactly(command: Command) -> Rule:
 _READS = (
     _exactly(facts.RULES.command),
     _exactly(facts.THRESHOLDS.command),
+    _exactly(facts.CONNECTIONS.command),
     Rule("ipvsadm", "-Ln --stats --exact"),
     Rule("ipvsadm", "-Ln --rate --exact"),
     Rule("ipvsadm", "-Ln --timeout"),

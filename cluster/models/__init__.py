@@ -1,12 +1,14 @@
 """What the database holds: the wish of the operator, and an account of what was done.
 
 ``people`` who may sign in · ``clusters`` clusters, hosts and their keys · ``services``
-the wish · ``runs`` plans carried out, step by step · ``readings`` counters over time ·
-``comparisons`` what differs on a host · ``events`` the audit log.
+the wish · ``runs`` plans carried out, step by step · ``drains`` real servers on their
+way out and back · ``readings`` counters over time · ``comparisons`` what differs on a
+host · ``events`` the audit log.
 """
 
 from cluster.models.clusters import Cluster, Credential, Host, HostQuerySet, Revision
 from cluster.models.comparisons import Comparison
+from cluster.models.drains import Drain, DrainQuerySet
 from cluster.models.events import AuditEvent, AuditHead
 from cluster.models.people import User
 from cluster.models.readings import Reading, WatchLease
@@ -20,6 +22,8 @@ __all__ = [
     "Cluster",
     "Comparison",
     "Credential",
+    "Drain",
+    "DrainQuerySet",
     "Host",
     "HostQuerySet",
     "Reading",

@@ -1,7 +1,9 @@
 from ipaddress import ip_address
 
 from cluster.lvs.counters import (
+    Connections,
     Counters,
+    parse_connections,
     parse_stats,
     parse_thresholds,
 )
@@ -42,3 +44,20 @@ def test_thresholds_are_what_the_rules_leave_out():
     )
     assert found == {(at(), "10.0.1.6:80"): (100, 50)}
     assert ip_address("10.0.1.31") == at().address
+
+
+def test_connections_and_templates_of_each_real_server():
+    """As ipvsadm 1.31 prints it; a service without real servers has no row."""
+    found = parse_connections(
+        "IP Virtual Server version 1.2.1 (size=4096)\n"
+        "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn\n"
+        "  -> RemoteAddress:Port\n"
+        "TCP  10.0.1.31:80 rr persistent 300\n"
+        "  -> 10.0.1.6:80                  0         2           1          37\n"
+        "  -> 10.0.1.9:80                  3         0           0          0\n"
+        "FWM  7 wlc\n"
+    )
+    assert found == {
+        (at(), "10.0.1.6:80"): Connections(0, 2, 1, 37),
+        (at(), "10.0.1.9:80"): Connections(3, 0, 0, 0),
+    }

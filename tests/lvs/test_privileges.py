@@ -57,6 +57,7 @@ def director_commands():
     yield from sysctls(Purpose.TRACKING, {CONNTRACK: "1"})
     yield facts.RULES.command
     yield facts.THRESHOLDS.command
+    yield facts.CONNECTIONS.command
 
 
 def real_server_commands():
