@@ -9,10 +9,15 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 
 from piranha_web.supervisor import programs
 from tests import flushing
 from tests.services import open_redis
+
+# A busy machine is no fault of the code: pytest-timeout watches over what hangs.
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

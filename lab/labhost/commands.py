@@ -16,7 +16,7 @@ from labhost.image import image
 from labhost.instance import Instance, read_instance
 from labhost.needs import meet_needs
 from labhost.ready import wait_for, write_hosts_json
-from labhost.shell import as_root, ssh_words
+from labhost.shell import as_root, hang_up, shared_words
 from labhost.table import LAB, Host
 from labhost.trouble import Trouble
 
@@ -115,6 +115,8 @@ def stop(arguments: list[str]) -> int:
     with instance.locked():
         instance.hosts_json.unlink(missing_ok=True)
         traffic.stop(instance)
+        for host in instance.hosts.values():
+            hang_up(instance, host)
         records = [*network.host_records(instance), network.gate_record(instance)]
         for path in records:
             if known := process.recorded(path):
@@ -135,7 +137,7 @@ def ssh(arguments: list[str]) -> int:
     if not machine.is_on(instance, host):
         raise Trouble(f"{host.name} is off (lab/power {host.name} on, or make lab).")
     terminal = ["-t"] if not options.command and sys.stdin.isatty() else []
-    command = [*ssh_words(instance, host, *terminal), *options.command]
+    command = [*shared_words(instance, host, *terminal), *options.command]
     os.execvp(command[0], command)  # noqa: S606 (the words go to ssh as they are)
 
 

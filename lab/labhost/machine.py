@@ -10,6 +10,7 @@ from labhost import process
 from labhost.instance import Instance
 from labhost.network import inside, make_tap
 from labhost.seed import forget_host_key, seed_folder, write_seed
+from labhost.shell import hang_up
 from labhost.table import Host
 from labhost.trouble import Trouble
 
@@ -101,6 +102,7 @@ def power_off(instance: Instance, host: Host) -> None:
     """A power cut: nothing is saved that the host had not written to its disk."""
     path = record(instance, host)
     if known := process.recorded(path):
+        hang_up(instance, host)
         known.kill()
         path.unlink()
 

@@ -2,7 +2,8 @@
 
 PIRANHA_TEST_LAB=skip leaves those tests out, and says so. PIRANHA_TEST_LAB=keep
 leaves the lab running after the tests, so that the next run need not boot it.
-PIRANHA_TEST_LAB_NAME and PIRANHA_TEST_LAB_PORTS give a second run a lab of its own.
+PIRANHA_TEST_LAB_NAME and PIRANHA_TEST_LAB_PORTS give a second run a lab of its own;
+with ``-n 2 --dist loadfile`` each of the two processes has one.
 """
 
 import fcntl
@@ -15,6 +16,8 @@ import pytest
 from tests.lab.running import Lab
 
 CHOICE = "PIRANHA_TEST_LAB"
+# Those of a lab, and of the instances that test_instances.py starts beside it.
+PORTS_EACH = 800
 
 
 def pytest_collection_modifyitems(
@@ -34,7 +37,9 @@ def pytest_collection_modifyitems(
 def lab() -> Iterator[Lab]:
     """Give the five hosts, booted when they do not run yet."""
     name = os.environ.get("PIRANHA_TEST_LAB_NAME", "test")
-    lab = Lab(name, int(os.environ.get("PIRANHA_TEST_LAB_PORTS", "2400")))
+    ports = int(os.environ.get("PIRANHA_TEST_LAB_PORTS", "2400"))
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1, ...
+    lab = Lab(name + worker, ports + PORTS_EACH * int(worker[2:] or 0))
     with _alone(lab):
         ran = lab.up
         lab.start()
