@@ -18,6 +18,7 @@ from django.db.models import Model
 from cluster.lvs import edits
 from cluster.lvs.drained import weight_of
 from cluster.lvs.edits import Edit, Names
+from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.table import RealServer as ServerValue
 from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.table import VirtualService as ServiceValue
@@ -190,6 +191,7 @@ def _service_fields(service: WantedService) -> dict[str, Any]:
 def _server_fields(
     value: ServerValue, host: Host | None, *, enabled: bool
 ) -> dict[str, Any]:
+    tunnel = value.tunnel or IPIP
     return {
         "host_id": host.pk if host else None,
         "address": str(value.address),
@@ -198,6 +200,9 @@ def _server_fields(
         "weight": value.weight,
         "upper": value.upper,
         "lower": value.lower,
+        "tunnel_type": tunnel.type,
+        "tunnel_port": tunnel.port,
+        "tunnel_checksum": tunnel.checksum,
         "enabled": enabled,
     }
 

@@ -35,6 +35,9 @@ EVERYWHERE = (
     ("sysctl", "-q", "-w", "net.ipv4.conf.all.rp_filter=0"),
     ("modprobe", "-C", "/tmp/x", "ipip"),
     ("modprobe", "-r", "ip_vs"),
+    ("ip", "link", "add", "gre-csum", "type", "gre", "local", "10.0.1.6"),
+    ("ip", "link", "del", "eth0"),
+    ("ip", "fou", "add", "port", "22", "ipproto", "4"),
     ("ip", "link", "set", "tunl0", "up", "netns", "1"),
     ("iptables-legacy", "-w", "5", "-t", "nat", "-F", "POSTROUTING"),
     ("iptables-legacy", "-w", "5", "-t", "filter", "-S", "POSTROUTING"),
@@ -89,6 +92,8 @@ _DIRECTOR_ONLY = (
 _REAL_SERVER_ONLY = (
     ("modprobe", "ipip"),
     ("ip", "link", "set", "tunl0", "down"),
+    ("ip", "link", "add", "gre-csum", "type", "gre", "local", "10.0.1.6", "icsum"),
+    ("ip", "fou", "add", "port", "6080", "gue"),
     ("sysctl", "-q", "-w", "net.ipv4.conf.tunl0.rp_filter=2"),
     ("ip", "route", "add", "10.0.1.31/32", "dev", "lo"),
     ("sysctl", "-q", "-w", "net.ipv4.conf.all.arp_ignore=1"),

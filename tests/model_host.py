@@ -12,7 +12,14 @@ from ipaddress import ip_interface
 
 from cluster.lvs import rules, source_nat
 from cluster.lvs.command import Command
-from cluster.lvs.host import BoundAddress, HostState, Route, Tunnel
+from cluster.lvs.host import (
+    BROUGHT,
+    TUNNELS,
+    BoundAddress,
+    HostState,
+    Route,
+    Tunnel,
+)
 from cluster.lvs.table import Table
 from cluster.remote.shell import Output
 
@@ -66,16 +73,9 @@ class ModelHost:
 
     def _ip(self, words, stdin):
         match words:
-            case ("-j", "addr", "show"):
+            case ("-j", "addr", "show") | ("-d", "-j", "addr", "show"):
                 links = [self._link(b) for b in self.state.addresses]
-                links += [
-                    {
-                        "ifname": t.name,
-                        "link_type": "ipip",
-                        "flags": ["NOARP", *(["UP"] if t.up else [])],
-                    }
-                    for t in self.state.tunnels
-                ]
+                links += [_tunnel(t) for t in self.state.tunnels]
                 return output(json.dumps(links))
             case ("-j", "route", "show"):
                 routes = [
@@ -87,18 +87,49 @@ class ModelHost:
                     for g in self.state.gateways
                 ]
                 return output(json.dumps(routes))
-            case ("link", "set", name, word):
-                if not self.state.tunnel(name):
-                    return output(status=1, complaint="Cannot find device")
-                others = [t for t in self.state.tunnels if t.name != name]
-                tunnels = (*others, Tunnel(name, word == "up"))
-                return self._write(f"link {name} {word}", tunnels=tunnels)
+            case ("link", *rest):
+                return self._ip_link(tuple(rest))
+            case ("fou", *rest) | ("-j", "fou", *rest):
+                return self._fou(tuple(rest))
             case ("addr", verb, interface, "dev", device, "label", label):
                 wanted = BoundAddress(device, ip_interface(interface), label)
                 return self._change(verb, "addresses", wanted)
             case ("route", verb, destination, "dev", device):
                 return self._change(verb, "routes", Route(destination, device))
         raise AssertionError(words)
+
+    def _ip_link(self, words):
+        match words:
+            case ("set", name, word):
+                if not self.state.tunnel(name):
+                    return output(status=1, complaint="Cannot find device")
+                tunnels = (
+                    replace(t, up=word == "up") if t.name == name else t
+                    for t in self.state.tunnels
+                )
+                return self._write(f"link {name} {word}", tunnels=tuple(tunnels))
+            case ("add", name, "type", "gre", "local", local, "icsum"):
+                assert self.state.tunnel("gre0"), "no module ip_gre"
+                assert not self.state.tunnel(name)
+                new = Tunnel(name, up=False, module="ip_gre", local=local)
+                return self._devices(f"link add {name}", (*self.state.tunnels, new))
+            case ("del", name):
+                kept = [t for t in self.state.tunnels if t.name != name]
+                assert len(kept) < len(self.state.tunnels)
+                return self._devices(f"link del {name}", kept)
+        raise AssertionError(words)
+
+    def _fou(self, words):
+        if self.state.gue is None:
+            return output(status=1, complaint="RTNETLINK answers: No such file")
+        if words == ("show",):
+            rows = [{"port": p, "gue": None, "family": "inet"} for p in self.state.gue]
+            return output(json.dumps(rows))
+        port = int(words[2])
+        assert (port in self.state.gue) == (words[0] == "del")
+        assert words[3:] == (("gue",) if words[0] == "add" else ())
+        ports = {*self.state.gue} ^ {port}
+        return self._write(f"fou {words[0]} {port}", gue=tuple(sorted(ports)))
 
     def _link(self, bound):
         info = {
@@ -140,20 +171,30 @@ class ModelHost:
     def _modprobe(self, words, stdin):
         if words[0] == "-n":
             return output(status=1)  # a kernel without NAT by nftables
-        there = self.state.tunnel("tunl0")
+        module, unload = words[-1], words[0] == "-r"
+        if module == "fou":
+            assert not (unload and self.state.gue), "in use"
+            return self._write(f"modprobe {words}", gue=None if unload else ())
+        present = [t for t in self.state.tunnels if t.module == module]
+        others = [t for t in self.state.tunnels if t.module != module]
+        new = [Tunnel(name, up=False, module=module) for name in BROUGHT[module]]
+        kept = [] if unload else present or new
+        return self._devices(" ".join(["modprobe", *words]), (*others, *kept))
+
+    def _devices(self, what, tunnels):
+        """Devices come and go with sysctls of their own, with the default's value."""
         now = dict(self.state.sysctls)
-        if words == ("ipip",):
-            names = ("arp_ignore", "arp_announce", "rp_filter")
-            base = "net.ipv4.conf"
-            new = {
-                f"{base}.tunl0.{n}": now.get(f"{base}.default.{n}", "0") for n in names
-            }
-            tunnels = self.state.tunnels if there else (Tunnel("tunl0", up=False),)
-            values = tuple((new | now).items())
-            return self._write("modprobe ipip", tunnels=tunnels, sysctls=values)
-        assert words == ("-r", "ipip"), words
-        kept = tuple((k, v) for k, v in now.items() if ".tunl0." not in k)
-        return self._write("modprobe -r ipip", tunnels=(), sysctls=kept)
+        base = "net.ipv4.conf"
+        had = {t.name for t in self.state.tunnels}
+        has = {t.name for t in tunnels}
+        for name in has - had:
+            if name in TUNNELS:
+                for key in ("arp_ignore", "arp_announce", "rp_filter"):
+                    value = now.get(f"{base}.default.{key}", "0")
+                    now[f"{base}.{name}.{key}"] = value
+        gone = {key for key in now for name in had - has if f".{name}." in key}
+        values = tuple((k, v) for k, v in now.items() if k not in gone)
+        return self._write(what, tunnels=tuple(tunnels), sysctls=values)
 
     # -- sysctl and ipvsadm -----------------------------------------------------------
 
@@ -221,6 +262,18 @@ def _thresholds(table: Table) -> str:
             for s in service.servers
         ]
     return "".join(line + "\n" for line in lines)
+
+
+def _tunnel(tunnel):
+    """A device as ``ip -d -j addr show`` lists it."""
+    return {
+        "ifname": tunnel.name,
+        "flags": ["NOARP", *(["UP"] if tunnel.up else [])],
+        "linkinfo": {
+            "info_kind": {"ipip": "ipip", "ip_gre": "gre"}[tunnel.module],
+            "info_data": {"remote": "any", "local": tunnel.local or "any"},
+        },
+    }
 
 
 def apply_rule(before: Table, line: str) -> Table | None:

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster import wish_file as text_of
-from cluster.lvs import validate, wish_file
+from cluster.lvs import file_writer, validate, wish_file
 from cluster.lvs.options import HASHING, Options
 from cluster.lvs.table import RealServer, ServiceAddress, VirtualService
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
@@ -190,7 +190,7 @@ WANTED = st.builds(
 
 @given(WANTED)
 def test_writing_and_reading_loses_nothing(wanted):
-    document = wish_file.document(wanted, SERVERS)
+    document = file_writer.document(wanted, SERVERS)
     again = dump(document)
     assert parse(again.encode()).document == document
     # Without surroundings: an address drawn twice, as VIP and RIP, is no matter here.
@@ -200,7 +200,7 @@ def test_writing_and_reading_loses_nothing(wanted):
         assert all("VIP itself" in str(p) for p in refused.problems)  # noqa: PT017
         return
     assert found == wanted
-    assert dump(wish_file.document(found, SERVERS)) == again
+    assert dump(file_writer.document(found, SERVERS)) == again
     assert jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
 
 
@@ -254,13 +254,13 @@ def test_the_order_of_a_file_does_not_matter_and_its_export_is_sorted():
     )
     turned = {**document, "services": document["services"][::-1]}
     one, other = (wish_file.read(d, KNOWN, AROUND) for d in (document, turned))
-    texts = {dump(wish_file.document(w, SERVERS)) for w in (one, other)}
+    texts = {dump(file_writer.document(w, SERVERS)) for w in (one, other)}
     assert len(texts) == 1
     assert texts.pop().count("10.0.1.30") == 1
 
 
 def test_the_notes_export_as_they_stand():
-    assert dump(wish_file.document(read(NOTES), SERVERS)) == NOTES
+    assert dump(file_writer.document(read(NOTES), SERVERS)) == NOTES
 
 
 def test_it_reads_the_same_with_the_slow_parser(monkeypatch):

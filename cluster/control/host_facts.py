@@ -14,6 +14,7 @@ from cluster.control.observe import (
     observe,
     remember,
     replaces_source,
+    takes_gue,
 )
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
@@ -52,8 +53,8 @@ def look(host: Host, connect: Connect) -> None:
     try:
         with connect(host) as shell:
             try:
-                rules = replaces_source(host)
-                remember(host, observe(host, shell, firewall=rules))
+                rules, gue = replaces_source(host), takes_gue(host)
+                remember(host, observe(host, shell, firewall=rules, gue=gue))
             except FactRefused as error:
                 # Rights or programs are missing: go on, to find out which.
                 record_trouble(host, error)

@@ -55,7 +55,14 @@ def replaces_source(host: Host) -> bool:
     return host.is_director and bool(host.left_behind.source_nat or wanted.exists())
 
 
-def observe(host: Host, shell: Shell, *, firewall: bool = False) -> HostState:
+def takes_gue(host: Host) -> bool:
+    """Whether it matters which UDP ports the host takes GUE out of."""
+    return bool(host.left_behind.gue) or host.serves.filter(tunnel_type="gue").exists()
+
+
+def observe(
+    host: Host, shell: Shell, *, firewall: bool = False, gue: bool = False
+) -> HostState:
     """Return everything that a plan needs to know of this host."""
     # The table first: ipvsadm loads ip_vs, and with it come sysctls.
     table = _table(shell) if host.is_director else Table()
@@ -72,7 +79,14 @@ def observe(host: Host, shell: Shell, *, firewall: bool = False) -> HostState:
         gateways=gateways,
         firewall=tool,
         source_nat=ask(shell, facts.SOURCE_NAT[tool]) if tool else (),
+        gue=_gue(shell) if gue else None,
     )
+
+
+def _gue(shell: Shell) -> tuple[int, ...] | None:
+    """Return the ports of GUE; None when the module is not there."""
+    output = shell.run(facts.GUE.command)
+    return facts.GUE.parse(output.text) if output.ok else None
 
 
 def _firewall(shell: Shell) -> str:
@@ -105,7 +119,12 @@ def observe_all(
     def look(host: Host) -> HostState | RemoteError:
         try:
             with connect(host) as shell:
-                return observe(host, shell, firewall=host.pk in rewriting)
+                return observe(
+                    host,
+                    shell,
+                    firewall=host.pk in rewriting,
+                    gue=host.pk in with_gue,
+                )
         except RemoteError as error:
             return error
         finally:
@@ -116,6 +135,7 @@ def observe_all(
     if not hosts:
         return seen
     rewriting = {host.pk for host in hosts if replaces_source(host)}
+    with_gue = {host.pk for host in hosts if takes_gue(host)}
     # Threads only talk to hosts; rows are written here, by the thread that reads them.
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
         answers = [pool.submit(look, host) for host in hosts]

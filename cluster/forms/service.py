@@ -15,6 +15,7 @@ from cluster.forms.service_fields import ServerForm, ServerRows, ServiceForm
 from cluster.forms.words import spoken
 from cluster.lvs import edits, terms, validate
 from cluster.lvs.director import own_addresses
+from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.validate import Draft, Server, Surroundings
 from cluster.lvs.words import Sentence, say
@@ -102,9 +103,11 @@ class ServiceEntry:
                     chosen.name,
                     address,
                     typed or port,
-                    form.cleaned_data.get("method", terms.ForwardingMethod.DR),
+                    form.forwarding,
                     upper=form.cleaned_data.get("upper"),
                     lower=form.cleaned_data.get("lower"),
+                    # What could not be read has its own note already.
+                    tunnel=None if "tunnel_port" in form.errors else form.tunnel,
                 )
             )
         protocol = terms.Protocol(data.get("protocol") or "tcp")
@@ -137,7 +140,7 @@ class ServiceEntry:
     def _save_servers(self, row: VirtualService) -> None:
         kept = []
         for form in self.filled_rows:
-            host = form.chosen
+            host, tunnel = form.chosen, form.tunnel or IPIP
             assert host is not None  # noqa: S101 - the form is valid
             server, _made = RealServer.objects.update_or_create(
                 service=row,
@@ -148,7 +151,10 @@ class ServiceEntry:
                     "weight": form.cleaned_data["weight"],
                     "upper": form.cleaned_data["upper"] or 0,
                     "lower": form.cleaned_data["lower"] or 0,
-                    "method": form.cleaned_data["method"].value,
+                    "method": form.cleaned_data["method"],
+                    "tunnel_type": tunnel.type,
+                    "tunnel_port": tunnel.port,
+                    "tunnel_checksum": tunnel.checksum,
                     "enabled": True,
                 },
             )
@@ -189,17 +195,20 @@ def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundin
         hosts.append((ip_address(host.address), host.name))
         bound = own_addresses(host.state.addresses) if host.state else []
         hosts += [(one.address, host.name) for one in bound]
-    others = [s for s in cluster.services.all() if s != service]
+    rows = cluster.services.prefetch_related("servers")
+    others = [row for row in rows if row != service]
     ours = set(director.left_behind.services) if director else set()
     if service:
         ours.add(service.at)
     present = state.table.by_address if state else {}
+    served = [s for other in others for s in other.servers.all()]
     return Surroundings(
         director=director.name if director else "",
         bound=state.addresses if state else (),
         hosts=tuple(hosts),
         services=tuple(other.at for other in others),
         foreign=tuple(at for at in present if at not in ours),
+        tunnels=tuple((ip_address(s.address), s.tunnel) for s in served if s.tunnel),
     )
 
 
@@ -231,6 +240,9 @@ def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
             "weight": server.weight,
             "upper": server.upper or "",
             "lower": server.lower or "",
+            "tunnel_type": server.tunnel_type,
+            "tunnel_port": server.tunnel_port or "",
+            "tunnel_checksum": server.tunnel_checksum,
         }
         for server in service.servers.all()
     ]

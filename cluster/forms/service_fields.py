@@ -10,9 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from cluster.forms.base import Form
 from cluster.forms.words import AddressField, NetmaskField, NumberField
-from cluster.lvs import terms, validate
+from cluster.lvs import encapsulation, terms, validate
+from cluster.lvs.encapsulation import IPIP, Checksum, TunnelType
 from cluster.lvs.options import Options
+from cluster.lvs.table import Tunnel
 from cluster.lvs.terms import ForwardingMethod, Scheduler
+from cluster.lvs.words import Sentence
 from cluster.models import Host, VirtualService
 
 
@@ -118,20 +121,26 @@ def _methods() -> list[tuple[str, str | Promise]]:
     return [(m.value, _(m.label)) for m in ForwardingMethod]
 
 
-class MethodField(forms.ChoiceField):
-    """The forwarding method; a row where nobody touched it is not filled in."""
+class UsualField(forms.ChoiceField):
+    """A choice with a usual one; a row where nobody touched it is not filled in."""
 
-    def __init__(self) -> None:
-        super().__init__(label=_("Forwarding method"), choices=_methods, required=False)
+    def __init__(self, usual: str, **kwargs: Any) -> None:
+        self.usual = usual
+        super().__init__(required=False, **kwargs)
 
-    def clean(self, value: Any) -> ForwardingMethod:
-        return ForwardingMethod(super().clean(value) or _USUAL)
+    def clean(self, value: Any) -> str:
+        return str(super().clean(value) or self.usual)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        return (initial or _USUAL) != (data or _USUAL)
+        return bool((initial or self.usual) != (data or self.usual))
 
 
-_USUAL = ForwardingMethod.DR.value
+def _tunnels() -> list[tuple[str, str | Promise]]:
+    return [(t.value, f"{t.value} — {_(t.label)}") for t in TunnelType]
+
+
+def _checksums() -> list[tuple[str, str | Promise]]:
+    return [(c.value, f"{c.value} — {_(c.label)}") for c in Checksum]
 
 
 class ServerForm(Form):
@@ -144,7 +153,9 @@ class ServerForm(Form):
             "invalid_choice": _("Choose one of the real servers of this cluster."),
         },
     )
-    method = MethodField()
+    method = UsualField(
+        ForwardingMethod.DR.value, label=_("Forwarding method"), choices=_methods
+    )
     port = NumberField(*validate.PORTS, label=_("Port"), required=False)
     weight = NumberField(*validate.WEIGHTS, label=_("Weight"), initial="1")
     upper = NumberField(
@@ -159,6 +170,18 @@ class ServerForm(Form):
         required=False,
         help_text=_("Empty: below three quarters of the limit."),
     )
+    tunnel_type = UsualField(IPIP.type, label=_("Type of tunnel"), choices=_tunnels)
+    tunnel_port = NumberField(
+        *encapsulation.PORTS,
+        label=_("UDP port"),
+        required=False,
+        help_text=_("The real server takes GUE out of it; 6080 is usual."),
+    )
+    tunnel_checksum = UsualField(
+        IPIP.checksum,
+        label=_("Checksum of the outer packet"),
+        choices=_checksums,
+    )
 
     def __init__(self, *args: Any, hosts: dict[str, Host], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -172,6 +195,30 @@ class ServerForm(Form):
     @property
     def chosen(self) -> Host | None:
         return self.hosts.get(self.cleaned_data.get("host", ""))
+
+    @property
+    def forwarding(self) -> ForwardingMethod:
+        """The method as far as it could be read."""
+        data = getattr(self, "cleaned_data", self.initial)
+        return ForwardingMethod(data.get("method") or ForwardingMethod.DR.value)
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """The tunnel as far as it could be read. What does not belong to the method or
+        to the type is not shown, and counts for nothing."""
+        data = getattr(self, "cleaned_data", self.initial)
+        kind = data.get("tunnel_type") or IPIP.type
+        if self.forwarding is not ForwardingMethod.TUN or kind == IPIP.type:
+            return None
+        port = data.get("tunnel_port") if kind == TunnelType.GUE.value else None
+        return encapsulation.chosen(kind, port, data.get("tunnel_checksum", ""))
+
+    @property
+    def advice(self) -> Sentence | None:
+        """What the tunnel does to the size of packets."""
+        if self.forwarding is not ForwardingMethod.TUN:
+            return None
+        return encapsulation.advice(self.tunnel)
 
     @property
     def shows_advanced(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.lvs import words
 from cluster.lvs.command import Command
-from cluster.lvs.host import TUNNEL, BoundAddress, Route
+from cluster.lvs.host import FOU, BoundAddress, Route, Tunnel
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import Purpose
 from cluster.lvs.table import IPAddress
@@ -110,8 +110,12 @@ def command_from_json(data: dict[str, Any]) -> Command:
 
 # -- builders -------------------------------------------------------------------------
 
-# The module of each device that comes with one.
-MODULES = {TUNNEL: "ipip"}
+# The modules that we may load, and what for.
+MODULES = {
+    "ipip": _("which brings tunl0"),
+    "ip_gre": _("which brings gre0"),
+    FOU: _("which takes packets out of UDP"),
+}
 NOTHING_TO_UNDO = _("nothing to undo")
 
 
@@ -216,23 +220,68 @@ def _sysctl_command(values: dict[str, str]) -> Command:
     return Command(("sysctl", "-q", "-w", *pairs), root=True)
 
 
-def load_module(host: str, device: str) -> Change:
-    """Load the module that brings the device with it."""
-    load, unload = _modprobe(device), _modprobe(device, "-r")
-    text = _("Load the module {module}, which brings {device}",
-             module=MODULES[device], device=device)  # fmt: skip
-    return Change(host, Phase.PREPARE, Mark.ADD, (text,), load, undo=unload)
+def load_module(host: str, module: str) -> Change:
+    """Load a module that brings a device, or takes packets out of others."""
+    load, unload = _modprobe(module), _modprobe("-r", module)
+    text = _("Load the module {module}, {purpose}",
+             module=module, purpose=MODULES[module])  # fmt: skip
+    refusal = _(
+        "The kernel of {host} has no module {module}: choose another type of tunnel, or"
+        " install the modules that its distribution keeps in a package of their own.",
+        host=host,
+        module=module,
+    )
+    return Change(
+        host, Phase.PREPARE, Mark.ADD, (text,), load, undo=unload, refusal=refusal
+    )
 
 
-def unload_module(host: str, device: str) -> Change:
+def unload_module(host: str, module: str) -> Change:
     """Unload it again: it was not there before, and nothing else uses it."""
-    load, unload = _modprobe(device), _modprobe(device, "-r")
-    text = _("Unload the module {module}", module=MODULES[device])
+    load, unload = _modprobe(module), _modprobe("-r", module)
+    text = _("Unload the module {module}", module=module)
     return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), unload, undo=load)
 
 
-def _modprobe(device: str, *words: str) -> Command:
-    return Command(("modprobe", *words, MODULES[device]), root=True)
+def _modprobe(*words: str) -> Command:
+    return Command(("modprobe", *words), root=True)
+
+
+def add_device(host: str, tunnel: Tunnel) -> Change:
+    """Make a GRE device that takes packets with a checksum, from whatever peer."""
+    add, delete = _device_commands(tunnel)
+    text = _("Make {device}, which takes GRE packets with a checksum",
+             device=tunnel.name)  # fmt: skip
+    return Change(host, Phase.PREPARE, Mark.ADD, (text,), add, undo=delete)
+
+
+def delete_device(host: str, tunnel: Tunnel) -> Change:
+    add, delete = _device_commands(tunnel)
+    text = _("Delete {device}", device=tunnel.name)
+    return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), delete, undo=add)
+
+
+def _device_commands(tunnel: Tunnel) -> tuple[Command, Command]:
+    made = ("type", "gre", "local", tunnel.local, "icsum")
+    add = Command(("ip", "link", "add", tunnel.name, *made), root=True)
+    return add, Command(("ip", "link", "del", tunnel.name), root=True)
+
+
+def add_gue(host: str, port: int) -> Change:
+    add, delete = _gue_commands(port)
+    text = _("Take packets out of GUE on UDP port {port}", port=port)
+    return Change(host, Phase.PREPARE, Mark.ADD, (text,), add, undo=delete)
+
+
+def delete_gue(host: str, port: int) -> Change:
+    add, delete = _gue_commands(port)
+    text = _("Take no packets out of GUE on UDP port {port}", port=port)
+    return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), delete, undo=add)
+
+
+def _gue_commands(port: int) -> tuple[Command, Command]:
+    add = Command(("ip", "fou", "add", "port", str(port), "gue"), root=True)
+    return add, Command(("ip", "fou", "del", "port", str(port)), root=True)
 
 
 def switch_device(host: str, device: str, *, up: bool) -> Change:

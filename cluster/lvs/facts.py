@@ -44,12 +44,32 @@ def parse_addresses(text: str) -> tuple[BoundAddress, ...]:
     return tuple(sorted(found, key=lambda b: (b.device, b.label, str(b.interface))))
 
 
+# What ``ip -d`` calls the kind of a device, with its module.
+_KINDS = {"ipip": "ipip", "gre": "ip_gre", "gretap": "ip_gre", "erspan": "ip_gre"}
+
+
 def parse_tunnels(text: str) -> tuple[Tunnel, ...]:
-    """Read the devices of the module ipip from ``ip -j addr show``."""
+    """Read the devices of the modules ipip and ip_gre from ``ip -d -j addr show``."""
+    found = []
+    for link in _json_list(text):
+        info = link.get("linkinfo", {})
+        module = _KINDS.get(info.get("info_kind", ""))
+        if module:
+            up, local = "UP" in link.get("flags", ()), info.get("info_data", {})
+            address = str(local.get("local", "any"))
+            address = "" if address == "any" else address
+            found.append(Tunnel(link["ifname"], up, module, address))
+    return tuple(found)
+
+
+def parse_gue(text: str) -> tuple[int, ...]:
+    """Read the ports of GUE over IPv4 from ``ip -j fou show``."""
     return tuple(
-        Tunnel(link["ifname"], "UP" in link.get("flags", ()))
-        for link in _json_list(text)
-        if link.get("link_type") == "ipip"
+        sorted(
+            row["port"]
+            for row in _json_list(text)
+            if "gue" in row and row.get("family") == "inet"
+        )
     )
 
 
@@ -105,7 +125,7 @@ def _json_list(text: str) -> list[dict[str, Any]]:
 BOOT_ID = Fact(Command(("cat", "/proc/sys/kernel/random/boot_id")), str.strip)
 ADDRESSES = Fact(Command(("ip", "-j", "addr", "show")), parse_addresses)
 LINKS = Fact(
-    ADDRESSES.command,
+    Command(("ip", "-d", "-j", "addr", "show")),
     lambda text: (parse_addresses(text), parse_tunnels(text)),
 )
 ROUTES = Fact(
@@ -124,6 +144,8 @@ SYSCTLS = Fact(
     ),
     parse_sysctls,
 )
+# Refused while the module is not there; unlike many a listing it does not load it.
+GUE = Fact(Command(("ip", "-j", "fou", "show")), parse_gue)
 # Would the kernel take NAT rules of nftables? Nothing is loaded by asking. The path,
 # because an ordinary user's PATH may lack it.
 NFT_WORKS = Command(("/usr/sbin/modprobe", "-n", "-q", "nft_chain_nat"))

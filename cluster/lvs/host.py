@@ -17,8 +17,15 @@ from cluster.lvs.table import IPAddress, ServiceAddress, Table, VirtualService
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 LOOPBACK = "lo"
 TUNNEL = "tunl0"
+# gre0 comes with the module ip_gre and refuses packets with a checksum; gre-csum is a
+# device of our own that takes these only.
+GRE, GRE_CSUM = "gre0", "gre-csum"
+TUNNELS = (TUNNEL, GRE, GRE_CSUM)
 # Devices that no neighbour sees: a VIP on them is accepted, not announced.
-INNER = (LOOPBACK, TUNNEL)
+INNER = (LOOPBACK, *TUNNELS)
+# The modules that make devices, with those that each of them brings along.
+BROUGHT = {"ipip": (TUNNEL,), "ip_gre": (GRE, "gretap0", "erspan0")}
+FOU = "fou"
 ABSENT, DOWN = "absent", "down"
 
 
@@ -60,10 +67,12 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """A device of the module ipip; ``tunl0`` comes with the module."""
+    """A device of the module ipip or ip_gre; *local* is the address it listens on."""
 
     name: str
     up: bool
+    module: str = "ipip"
+    local: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,8 @@ class HostState:
     """What one host said when it was asked, see ``facts.py``.
 
     Routes are those on ``lo`` only. A host that is no director has an empty table.
-    *firewall* is the program that works there, asked only where it is needed.
+    *firewall* is the program that works there, asked only where it is needed; *gue* are
+    the UDP ports that GUE is taken out of, None while the module fou is not loaded.
     """
 
     boot_id: str = ""
@@ -83,6 +93,7 @@ class HostState:
     gateways: tuple[Gateway, ...] = ()
     firewall: str = ""
     source_nat: tuple[SourceNat, ...] = ()
+    gue: tuple[int, ...] | None = None
 
     def tunnel(self, name: str) -> Tunnel | None:
         return next((t for t in self.tunnels if t.name == name), None)
@@ -98,15 +109,16 @@ class HostState:
             "sysctls": dict(self.sysctls),
             "table": rules.render(self.table),
             "unknown": list(self.table.unknown),
-            "tunnels": [[t.name, t.up] for t in self.tunnels],
+            "tunnels": [[t.name, t.up, t.module, t.local] for t in self.tunnels],
             "gateways": [[g.destination, g.via] for g in self.gateways],
             "firewall": self.firewall,
             "source_nat": [list(rule.words) for rule in self.source_nat],
+            "gue": None if self.gue is None else list(self.gue),
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> HostState:
-        table = rules.parse(data["table"])
+        table, gue = rules.parse(data["table"]), data.get("gue")
         return cls(
             boot_id=data["boot_id"],
             addresses=tuple(_address_from_json(item) for item in data["addresses"]),
@@ -118,6 +130,7 @@ class HostState:
             gateways=tuple(Gateway(*item) for item in data.get("gateways", ())),
             firewall=data.get("firewall", ""),
             source_nat=tuple(map(source_nat.read, data.get("source_nat", ()))),
+            gue=None if gue is None else tuple(gue),
         )
 
 
@@ -125,15 +138,16 @@ class HostState:
 class HostWish:
     """What one host shall have, over and above what is none of our business.
 
-    *tunnels* names devices that shall be there and up.
+    *tunnels* are devices that shall be there and up, *gue* are UDP ports.
     """
 
     addresses: tuple[BoundAddress, ...] = ()
     routes: tuple[Route, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     table: Table = field(default_factory=Table)
-    tunnels: tuple[str, ...] = ()
+    tunnels: tuple[Tunnel, ...] = ()
     source_nat: tuple[SourceNat, ...] = ()
+    gue: tuple[int, ...] = ()
 
     def __or__(self, other: HostWish) -> HostWish:
         """Return what satisfies both; only one of them may have a table."""
@@ -144,6 +158,7 @@ class HostWish:
             self.table if self.table.services else other.table,
             (*self.tunnels, *other.tunnels),
             (*self.source_nat, *other.source_nat),
+            (*self.gue, *other.gue),
         )
 
 
@@ -153,7 +168,7 @@ class Footprint:
 
     *sysctls* maps each key to the value that it had before we first set it, so that
     the host can be left exactly as it was found; *tunnels* says of each device
-    whether it was absent or down.
+    whether it was absent or down, and *modules* are others that we loaded.
     """
 
     addresses: tuple[BoundAddress, ...] = ()
@@ -162,6 +177,8 @@ class Footprint:
     services: tuple[ServiceAddress, ...] = ()
     tunnels: tuple[tuple[str, str], ...] = ()
     source_nat: tuple[SourceNat, ...] = ()
+    gue: tuple[int, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Footprint()
@@ -176,6 +193,8 @@ class Footprint:
             tuple(dict.fromkeys((*self.services, *other.services))),
             tuple((dict(other.tunnels) | dict(self.tunnels)).items()),
             tuple(dict.fromkeys((*self.source_nat, *other.source_nat))),
+            tuple(dict.fromkeys((*self.gue, *other.gue))),
+            tuple(dict.fromkeys((*self.modules, *other.modules))),
         )
 
     def still_on(self, state: HostState) -> Footprint:
@@ -197,6 +216,8 @@ class Footprint:
             tuple(at for at in self.services if at in present),
             tuple((n, before) for n, before in self.tunnels if differs(n, before)),
             tuple(rule for rule in self.source_nat if rule in state.source_nat),
+            tuple(port for port in self.gue if port in (state.gue or ())),
+            self.modules if state.gue is not None else (),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -208,6 +229,8 @@ class Footprint:
             "services": rules.render(Table(tuple(empty))),
             "tunnels": dict(self.tunnels),
             "source_nat": [list(rule.words) for rule in self.source_nat],
+            "gue": list(self.gue),
+            "modules": list(self.modules),
         }
 
     @classmethod
@@ -221,6 +244,8 @@ class Footprint:
             tuple(rules.parse(data["services"]).by_address),
             tuple(data.get("tunnels", {}).items()),
             tuple(map(source_nat.read, data.get("source_nat", ()))),
+            tuple(data.get("gue", ())),
+            tuple(data.get("modules", ())),
         )
 
 

@@ -13,7 +13,8 @@ from ipaddress import ip_address, ip_interface
 from cluster.lvs import change, facts, privileges, source_nat
 from cluster.lvs.change import Phase
 from cluster.lvs.command import Command
-from cluster.lvs.host import TUNNEL, BoundAddress, Route
+from cluster.lvs.encapsulation import DEFAULT_PORT
+from cluster.lvs.host import GRE_CSUM, TUNNEL, BoundAddress, Route, Tunnel
 from cluster.lvs.host_facts import IPVSADM_VERSION, System, sudo_is_old
 from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
 from cluster.lvs.source_nat import SourceNat
@@ -138,6 +139,7 @@ def _install(program: str, family: str) -> str:
 _VIP = ip_address("192.0.2.1")
 _ON_LO = BoundAddress("lo", ip_interface("192.0.2.1/32"), "lo:1")
 _ON_TUNNEL = BoundAddress(TUNNEL, ip_interface("192.0.2.1/32"), f"{TUNNEL}:1")
+_WITH_CHECKSUM = Tunnel(GRE_CSUM, up=True, module="ip_gre", local="192.0.2.1")
 _ON_ETH = BoundAddress("eth0", ip_interface("192.0.2.1/24"), "eth0:1")
 
 _SOURCE_NAT = SourceNat(ServiceAddress.of(Protocol.TCP, _VIP, 80), _VIP)
@@ -175,10 +177,16 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             *_both(change.add_route("", Route("192.0.2.1/32", "lo"))),
             _set(Purpose.SILENCE, dict(ARP_SYSCTLS)),
             _set(Purpose.TUNNEL, dict(TUNNEL_SYSCTLS[-1:])),
-            *_both(change.load_module("", TUNNEL)),
+            *(c for module in change.MODULES for c in _modprobe(module)),
             *_both(change.switch_device("", TUNNEL, up=True)),
+            *_both(change.add_device("", _WITH_CHECKSUM)),
+            *_both(change.add_gue("", DEFAULT_PORT)),
         )
     return (probe,)
+
+
+def _modprobe(module: str) -> tuple[Command, ...]:
+    return _both(change.load_module("", module))
 
 
 def _set(purpose: Purpose, values: dict[str, str]) -> Command:

@@ -32,7 +32,9 @@ from cluster.lvs import change, source_nat, sysctls, table_plan
 from cluster.lvs.change import Change, Phase
 from cluster.lvs.host import (
     ABSENT,
+    BROUGHT,
     DOWN,
+    FOU,
     INNER,
     BoundAddress,
     Footprint,
@@ -89,6 +91,7 @@ def plan(
         changes += _addresses(host, state, wish, footprint)
         changes += _routes(host, state, wish, footprint)
         changes += _tunnels(host, state, wish, footprint)
+        changes += _gue(host, state, wish, footprint)
         changes += _sysctls(host, state, wish, footprint)
         changes += _source_nat(host, state, wish, footprint)
         changes += table_plan.changes(
@@ -103,8 +106,11 @@ def plan(
 # What a host gets first when it is prepared; it gives it back the other way round.
 _PREPARING = (
     ("modprobe",),
+    ("ip", "link", "add"),
+    ("ip", "link", "del"),
     ("sysctl",),
-    ("ip", "link"),
+    ("ip", "link", "set"),
+    ("ip", "fou"),
     ("ip", "addr"),
     ("ip", "route"),
     *((tool,) for tool in source_nat.TOOLS),
@@ -153,21 +159,58 @@ def _routes(
 def _tunnels(
     host: str, state: HostState, wish: HostWish, footprint: Footprint
 ) -> Iterable[Change]:
-    for name in wish.tunnels:
-        there = state.tunnel(name)
-        if there is None:
-            yield change.load_module(host, name)
+    loaded = {there.module for there in state.tunnels}
+    for module in dict.fromkeys(t.module for t in wish.tunnels):
+        if module not in loaded:
+            yield change.load_module(host, module)
+    for tunnel in wish.tunnels:
+        there = state.tunnel(tunnel.name)
+        if there is None and tunnel.local:
+            yield change.add_device(host, tunnel)
         if there is None or not there.up:
-            yield change.switch_device(host, name, up=True)
+            yield change.switch_device(host, tunnel.name, up=True)
+    if not _foreign_vips(state, footprint):
+        yield from _leave_tunnels(host, state, wish, footprint)
+
+
+def _leave_tunnels(
+    host: str, state: HostState, wish: HostWish, footprint: Footprint
+) -> Iterable[Change]:
+    wanted = {tunnel.name for tunnel in wish.tunnels}
+    kept = [
+        there for there in state.tunnels if there.name not in dict(footprint.tunnels)
+    ]
     for name, before in footprint.tunnels:
         there = state.tunnel(name)
-        if name in wish.tunnels or there is None or _foreign_vips(state, footprint):
+        if name in wanted or there is None:
             continue
         if there.up:
             yield change.switch_device(host, name, up=False)
-        # Unloading takes every tunnel of the module along, also those of others.
-        if before == ABSENT and len(state.tunnels) == 1:
-            yield change.unload_module(host, name)
+        brought = BROUGHT[there.module]
+        if before == ABSENT and name not in brought:
+            yield change.delete_device(host, there)
+        # Unloading takes every device of the module along, also those of others.
+        used = any(t.module == there.module for t in wish.tunnels)
+        others = [t for t in kept if t.module == there.module and t.name not in brought]
+        if before == ABSENT and name == brought[0] and not used and not others:
+            yield change.unload_module(host, there.module)
+
+
+def _gue(
+    host: str, state: HostState, wish: HostWish, footprint: Footprint
+) -> Iterable[Change]:
+    present = state.gue or ()
+    if wish.gue and state.gue is None:
+        yield change.load_module(host, FOU)
+    for port in wish.gue:
+        if port not in present:
+            yield change.add_gue(host, port)
+    for port in footprint.gue:
+        if port not in wish.gue and port in present:
+            yield change.delete_gue(host, port)
+    others = set(present) - set(footprint.gue)
+    if FOU in footprint.modules and state.gue is not None and not {*wish.gue, *others}:
+        yield change.unload_module(host, FOU)
 
 
 def _source_nat(
@@ -253,9 +296,20 @@ def _new_footprint(state: HostState, wish: HostWish) -> Footprint:
         tuple(r for r in wish.routes if r not in state.routes),
         tuple((k, old) for k, v in wish.sysctls if (old := before[k]) and old != v),
         tuple(s.at for s in wish.table.services if s.at not in present),
-        tuple((n, was) for n in wish.tunnels if (was := _lacks(state.tunnel(n)))),
+        tuple(_tunnels_before(state, wish).items()),
         tuple(rule for rule in wish.source_nat if rule not in state.source_nat),
+        tuple(port for port in wish.gue if port not in (state.gue or ())),
+        (FOU,) if wish.gue and state.gue is None else (),
     )
+
+
+def _tunnels_before(state: HostState, wish: HostWish) -> dict[str, str]:
+    """Return the devices that the plan makes or switches on, with what they were."""
+    loaded = {there.module for there in state.tunnels}
+    # The first device of a module stands for the module.
+    brought = [BROUGHT[t.module][0] for t in wish.tunnels if t.module not in loaded]
+    names = [*brought, *(tunnel.name for tunnel in wish.tunnels)]
+    return {name: was for name in names if (was := _lacks(state.tunnel(name)))}
 
 
 def _lacks(there: Tunnel | None) -> str:

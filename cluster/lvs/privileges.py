@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from cluster.lvs import change, facts, source_nat
 from cluster.lvs.command import Command
-from cluster.lvs.host import TUNNEL
+from cluster.lvs.host import GRE_CSUM, INNER, TUNNELS
 from cluster.lvs.real_server import ARP_SYSCTLS
 
 USER = "piranha"
@@ -107,24 +107,32 @@ _DIRECTOR_WRITES = (
     ),
 )
 _ARP_KEYS = "|".join(sorted({key.rsplit(".", 1)[1] for key, _ in ARP_SYSCTLS}))
+_TUNNELS = "|".join(TUNNELS)
+_ON_INNER = "|".join(f"{device} label {device}" for device in INNER)
 _REAL_SERVER_WRITES = (
     Rule(
         "ip",
-        rf"addr (add|del) {_ADDRESS}/32 dev (lo label lo|{TUNNEL} label {TUNNEL})"
-        rf":{_NUMBER}",
+        rf"addr (add|del) {_ADDRESS}/32 dev ({_ON_INNER}):{_NUMBER}",
         pattern=True,
     ),
     Rule("ip", rf"route (add|del) {_ADDRESS}/32 dev lo", pattern=True),
     Rule(
         "sysctl",
-        rf"-q -w( net\.ipv4\.conf\.(all|lo|{TUNNEL})\.({_ARP_KEYS})=[0-8]){{1,6}}",
+        rf"-q -w( net\.ipv4\.conf\.(all|lo|{_TUNNELS})\.({_ARP_KEYS})=[0-8]){{1,10}}",
         pattern=True,
     ),
-    Rule("sysctl", rf"-q -w net\.ipv4\.conf\.{TUNNEL}\.rp_filter=[0-2]", pattern=True),
-    Rule("modprobe", change.MODULES[TUNNEL]),
-    Rule("modprobe", f"-r {change.MODULES[TUNNEL]}"),
-    Rule("ip", f"link set {TUNNEL} up"),
-    Rule("ip", f"link set {TUNNEL} down"),
+    Rule(
+        "sysctl",
+        rf"-q -w( net\.ipv4\.conf\.({_TUNNELS})\.rp_filter=[0-2]){{1,3}}",
+        pattern=True,
+    ),
+    *(Rule("modprobe", module) for module in change.MODULES),
+    *(Rule("modprobe", f"-r {module}") for module in change.MODULES),
+    Rule("ip", rf"link set ({_TUNNELS}) (up|down)", pattern=True),
+    Rule("ip", rf"link add {GRE_CSUM} type gre local {_ADDRESS} icsum", pattern=True),
+    Rule("ip", f"link del {GRE_CSUM}"),
+    Rule("ip", rf"fou add port {_NUMBER} gue", pattern=True),
+    Rule("ip", rf"fou del port {_NUMBER}", pattern=True),
 )
 
 

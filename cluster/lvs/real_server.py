@@ -10,16 +10,22 @@ By hand, on every real server::
     sysctl -w net.ipv4.conf.tunl0.rp_filter=2
     ip addr add 10.0.1.31/32 dev tunl0 label tunl0:1
 
+    modprobe fou; ip fou add port 6080 gue                # gue: beside tunl0
+    modprobe ip_gre; ip link set gre0 up                  # gre: gre0 instead of tunl0
+    ip link add gre-csum type gre local 10.0.1.6 icsum    # gre with checksum
+
 The kernel uses the larger value of ``all`` and the device, see ip-sysctl, arp_ignore.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_interface
 from typing import TypeAlias
 
 from cluster.lvs.host import (
+    BROUGHT,
+    GRE_CSUM,
     INNER,
     LOOPBACK,
     TUNNEL,
@@ -27,6 +33,7 @@ from cluster.lvs.host import (
     HostState,
     HostWish,
     Route,
+    Tunnel,
 )
 from cluster.lvs.sysctls import of_device
 from cluster.lvs.table import IPAddress
@@ -39,41 +46,54 @@ ARP_SYSCTLS = tuple(
     for device in ("all", LOOPBACK)
     for name, value in _SILENT
 )
-# rp_filter 2, loose: packets out of the tunnel come from clients that are reached by
-# another device. The larger of ``all`` and the device counts (IN_DEV_RPFILTER), so
-# that this is enough, and the filter of every other device stays as it is.
-TUNNEL_SYSCTLS = (
-    *((of_device("all", name), value) for name, value in _SILENT),
-    *((of_device(TUNNEL, name), value) for name, value in _SILENT),
-    (of_device(TUNNEL, "rp_filter"), "2"),
-)
 Numbered: TypeAlias = Iterable[tuple[IPAddress, int]]
 
 
-def wish(by_route: Numbered, by_tunnel: Numbered = ()) -> HostWish:
-    """Return the wish for a real server that answers for these VIPs.
+def tunnel_sysctls(device: str) -> tuple[tuple[str, str], ...]:
+    """Return what a device that packets come out of needs.
 
-    *by_route* are those of DR services, *by_tunnel* those of TUN services.
+    rp_filter 2, loose: packets out of the tunnel come from clients that are reached by
+    another device. The larger of ``all`` and the device counts (IN_DEV_RPFILTER), so
+    that this is enough, and the filter of every other device stays as it is.
     """
-    on_lo, on_tunnel = _bound(LOOPBACK, by_route), _bound(TUNNEL, by_tunnel)
-    routed = HostWish(
-        addresses=on_lo,
-        routes=tuple(Route(str(b.interface), LOOPBACK) for b in on_lo),
-        sysctls=ARP_SYSCTLS if on_lo else (),
+    return (
+        *((of_device("all", name), value) for name, value in _SILENT),
+        *((of_device(device, name), value) for name, value in _SILENT),
+        (of_device(device, "rp_filter"), "2"),
     )
-    tunneled = HostWish(
-        addresses=on_tunnel,
-        sysctls=TUNNEL_SYSCTLS if on_tunnel else (),
-        tunnels=(TUNNEL,) if on_tunnel else (),
-    )
-    return routed | tunneled
 
 
-def _bound(device: str, vips: Numbered) -> tuple[BoundAddress, ...]:
-    return tuple(
-        BoundAddress(device, ip_interface(f"{vip}/32"), f"{device}:{number}")
-        for vip, number in vips
-    )
+TUNNEL_SYSCTLS = tunnel_sysctls(TUNNEL)
+
+
+def wish(
+    served: Mapping[str, Numbered], rip: IPAddress, gue: Iterable[int] = ()
+) -> HostWish:
+    """Return the wish for a real server that has VIPs on *served* devices.
+
+    ``lo`` is for DR services, the device of a tunnel for TUN services; *gue* are the
+    UDP ports that it takes GUE out of.
+    """
+    whole = HostWish(gue=tuple(sorted(set(gue))))
+    for device, vips in served.items():
+        bound = tuple(
+            BoundAddress(device, ip_interface(f"{vip}/32"), f"{device}:{number}")
+            for vip, number in vips
+        )
+        if bound and device == LOOPBACK:
+            routes = tuple(Route(str(b.interface), LOOPBACK) for b in bound)
+            whole |= HostWish(bound, routes, ARP_SYSCTLS)
+        elif bound:
+            there = (_tunnel(device, rip),)
+            whole |= HostWish(bound, sysctls=tunnel_sysctls(device), tunnels=there)
+    return whole
+
+
+def _tunnel(device: str, rip: IPAddress) -> Tunnel:
+    if device == GRE_CSUM:
+        return Tunnel(device, up=True, module="ip_gre", local=str(rip))
+    module = next(name for name, devices in BROUGHT.items() if device in devices)
+    return Tunnel(device, up=True, module=module)
 
 
 def inner_vips(state: HostState) -> tuple[BoundAddress, ...]:

@@ -30,7 +30,7 @@ FILES = (
     "ip_forward",
     "conntrack",
 )
-_DEVICES = "(all|default|lo|tunl0)"
+_DEVICES = "(all|default|lo|tunl0|gre0|gre-csum)"
 _KEPT = re.compile(
     rf"net\.ipv4\.(ip_forward|vs\.conntrack|conf\.all\.accept_redirects"
     rf"|conf\.{_DEVICES}\.(arp_ignore|arp_announce|rp_filter)"

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from cluster.lvs import rules
+from cluster.lvs import encapsulation, rules
 from cluster.lvs.change import Change, Mark, Phase, Rules, change_table
 from cluster.lvs.table import (
     IPAddress,
     RealServer,
     ServiceAddress,
     Table,
+    Tunnel,
     VirtualService,
 )
+from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
@@ -44,12 +46,29 @@ def changes(
         if at in present and at not in desired.by_address:
             _delete_service(cutting, present[at])
     found = []
+    growing.sentences += _sizes(observed, desired)
     if growing.lines:
         mark = Mark.EDIT if edited and not new else Mark.ADD
         found.append(change_table(host, Phase.TABLE, mark, growing))
     if cutting.lines:
         found.append(change_table(host, Phase.CUT, Mark.DELETE, cutting))
     return found
+
+
+def _sizes(observed: Table, desired: Table) -> list[Sentence]:
+    """Say what each kind of tunnel that begins here does to the size of packets."""
+    before, after = _tunnels(observed), _tunnels(desired)
+    begins = [tunnel for tunnel in after if tunnel not in before]
+    return [encapsulation.advice(tunnel) for tunnel in begins]
+
+
+def _tunnels(table: Table) -> dict[Tunnel | None, None]:
+    return {
+        server.tunnel: None
+        for service in table.services
+        for server in service.servers
+        if server.method is ForwardingMethod.TUN
+    }
 
 
 def normal(service: VirtualService) -> VirtualService:
@@ -172,10 +191,14 @@ def _scheduling(service: VirtualService) -> Sentence:
 
 def server_described(server: RealServer, names: Mapping[IPAddress, str]) -> Sentence:
     """Say a real server in words: ``web1 10.0.1.6:80, weight 1, direct routing``."""
+    method = _(server.method.label)
+    if server.tunnel:
+        tunnel = encapsulation.described(server.tunnel)
+        method = _("{method} by {tunnel}", method=method, tunnel=tunnel)
     about: dict[str, str | Sentence] = {
         "name": names.get(server.address, str(server.address)),
         "endpoint": server.endpoint,
-        "method": _(server.method.label),
+        "method": method,
     }
     if not server.upper:
         return _("{name} ({endpoint}, weight {weight}, {method})",

@@ -62,9 +62,9 @@ _METHOD_HELP = {
         " answer the client straight. The port stays the VIP's."
     ),
     "tun": gettext_noop(
-        "Packs packets into IP packets (ipip): real servers may stand anywhere and"
-        " answer the client straight. The port stays the VIP's; each packet has 20"
-        " bytes less, so lower the MTU or clamp the MSS on a long way."
+        "Packs packets into others (ipip, GUE or GRE): real servers may stand anywhere"
+        " and answer the client straight. The port stays the VIP's; each packet has 20"
+        " to 40 bytes less, so lower the MTU or clamp the MSS on a long way."
     ),
     "nat": gettext_noop(
         "Rewrites addresses both ways: the port may change and nothing is set up on"

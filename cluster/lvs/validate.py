@@ -7,14 +7,14 @@ surroundings (``check``). Forms, commands and files all ask here.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from cluster.lvs import director, options
+from cluster.lvs import director, encapsulation, options
 from cluster.lvs.host import BoundAddress
-from cluster.lvs.options import Options
-from cluster.lvs.table import IPAddress, ServiceAddress
+from cluster.lvs.options import Options, Reason
+from cluster.lvs.table import IPAddress, ServiceAddress, Tunnel
 from cluster.lvs.terms import (
     MAX_PERSISTENCE,
     MAX_THRESHOLD,
@@ -147,6 +147,7 @@ class Server:
     method: ForwardingMethod = ForwardingMethod.DR
     upper: int | None = None
     lower: int | None = None
+    tunnel: Tunnel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ class Surroundings:
     *bound* are the addresses of the director (empty when it was never looked at),
     *hosts* the addresses of every host of the cluster with its name, *services* the
     other services that the operator wants, and *foreign* those that somebody made by
-    hand on the director.
+    hand on the director. *tunnels* lead to real servers of those other services.
     """
 
     director: str = ""
@@ -175,6 +176,7 @@ class Surroundings:
     hosts: tuple[tuple[IPAddress, str], ...] = ()
     services: tuple[ServiceAddress, ...] = ()
     foreign: tuple[ServiceAddress, ...] = ()
+    tunnels: tuple[tuple[IPAddress, Tunnel], ...] = ()
 
     @property
     def networks(self) -> tuple[BoundAddress, ...]:
@@ -282,7 +284,30 @@ def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]
     reasons = options.of_server(
         server.method, server.upper, server.lower, draft.options
     )
-    return found + [Finding(name, why, server.row) for name, why in reasons]
+    found += [Finding(name, why, server.row) for name, why in reasons]
+    tunnel = [*encapsulation.wrong(server.method, server.tunnel)]
+    tunnel = tunnel or [*_mixed_gre(server, draft, around)]
+    return found + [Finding(name, why, server.row) for name, why in tunnel]
+
+
+def _mixed_gre(server: Server, draft: Draft, around: Surroundings) -> Iterator[Reason]:
+    """One real server takes GRE either with or without a checksum, never both."""
+    others = [(s.address, s.tunnel) for s in draft.servers if s.row != server.row]
+    mine = server.tunnel
+    for address, other in (*others, *around.tunnels):
+        if not mine or not other or address is None or address != server.address:
+            continue
+        if mine.type == other.type == "gre" and mine.checksum != other.checksum:
+            yield (
+                "tunnel_checksum",
+                _(
+                    "{name} takes GRE packets either with a checksum or without one, in"
+                    " all services alike. Elsewhere it is “{other}”.",
+                    name=server.name,
+                    other=other.checksum,
+                ),
+            )
+            return
 
 
 def _place(

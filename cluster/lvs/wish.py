@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 
-from cluster.lvs import director, real_server, rules
-from cluster.lvs.host import HostState, HostWish
-from cluster.lvs.table import IPAddress, Table
+from cluster.lvs import director, encapsulation, real_server, rules
+from cluster.lvs.host import INNER, LOOPBACK, HostState, HostWish
+from cluster.lvs.table import IPAddress, RealServer, Table
 from cluster.lvs.terms import ForwardingMethod
 
 
@@ -80,20 +80,36 @@ def host_wishes(
             observed[wish.director].addresses,
         )
     for rip, name in wish.real_servers:
-        routed = _vips_served_by(wish, rip, ForwardingMethod.DR)
-        tunneled = _vips_served_by(wish, rip, ForwardingMethod.TUN)
-        if routed or tunneled:
-            wishes[name] = real_server.wish(routed, tunneled)
+        served, gue = _served_by(wish, rip)
+        if served:
+            wishes[name] = real_server.wish(served, rip, gue)
     return wishes
 
 
-def _vips_served_by(
-    wish: ClusterWish, rip: IPAddress, method: ForwardingMethod
-) -> list[tuple[IPAddress, int]]:
+def _served_by(
+    wish: ClusterWish, rip: IPAddress
+) -> tuple[dict[str, list[tuple[IPAddress, int]]], set[int]]:
+    """Return the VIPs of a real server by device, and its ports for GUE."""
+    used: dict[str, set[IPAddress | None]] = {}
+    gue = set()
+    for service in wish.table.services:
+        for server in service.servers:
+            device = _device(server)
+            if server.address != rip or not device:
+                continue
+            used.setdefault(device, set()).add(service.at.address)
+            if server.tunnel and server.tunnel.port:
+                gue.add(server.tunnel.port)
     served = {
-        service.at.address
-        for service in wish.table.services
-        for server in service.servers
-        if server.address == rip and server.method is method
+        device: [(v.address, v.number) for v in wish.vips if v.address in used[device]]
+        for device in INNER
+        if device in used
     }
-    return [(v.address, v.number) for v in wish.vips if v.address in served]
+    return served, gue
+
+
+def _device(server: RealServer) -> str:
+    """Return the device that has the VIP on a real server, "" when it needs none."""
+    if server.method is ForwardingMethod.TUN:
+        return encapsulation.device(server.tunnel)
+    return LOOPBACK if server.method is ForwardingMethod.DR else ""

@@ -1,4 +1,4 @@
-"""A cluster's wish as a document that can be kept in a file: dict <-> values.
+"""A cluster's wish as a document that can be kept in a file: dict -> values.
 
 The document is what YAML or JSON gives: dicts, lists, strings, whole numbers and true
 or false. docs/cluster.schema.json describes the same shape for other programs. What a
@@ -12,10 +12,17 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Any, TypeAlias
 
-from cluster.lvs import validate
+from cluster.lvs import encapsulation, validate
+from cluster.lvs.encapsulation import Checksum, TunnelType
 from cluster.lvs.file_reader import Path, Problem, Reader, shown
 from cluster.lvs.options import Options
-from cluster.lvs.table import IPAddress, RealServer, ServiceAddress, VirtualService
+from cluster.lvs.table import (
+    IPAddress,
+    RealServer,
+    ServiceAddress,
+    Tunnel,
+    VirtualService,
+)
 from cluster.lvs.terms import (
     DEFAULT_SCHEDULER,
     ForwardingMethod,
@@ -49,6 +56,9 @@ SERVER_KEYS = (
     "method",
     "upper_threshold",
     "lower_threshold",
+    "tunnel",
+    "tunnel_port",
+    "tunnel_checksum",
     "enabled",
 )
 # What the validator calls by another name than the file.
@@ -58,6 +68,7 @@ _KEYS = {
     "source_nat": "fullnat",
     "upper": "upper_threshold",
     "lower": "lower_threshold",
+    "tunnel_type": "tunnel",
 }
 MOST_SERVICES = 10_000
 LONGEST_NAME = 64
@@ -110,70 +121,6 @@ class Refused(ValueError):
         super().__init__("; ".join(map(str, self.problems)))
 
 
-# -- values -> document ---------------------------------------------------------------
-
-
-def document(wanted: WantedCluster, real_servers: Mapping[str, IPAddress]) -> Document:
-    """Return the document, in one fixed order and without what goes without saying."""
-    names = {address: name for name, address in real_servers.items()}
-    found: Document = {"cluster": wanted.cluster}
-    if wanted.director:
-        found["director"] = wanted.director
-    found["services"] = [_service_document(one, names) for one in wanted.services]
-    return found
-
-
-def _service_document(
-    wanted: WantedService, names: Mapping[IPAddress, str]
-) -> Document:
-    value, at = wanted.value, wanted.value.at
-    found: Document = {
-        "protocol": at.protocol.value if at.protocol else "",
-        "vip": str(at.address),
-        "port": at.port,
-        "scheduler": value.scheduler.value,
-    }
-    if value.persistence:
-        found["persistence_timeout"] = value.persistence
-    if value.netmask is not None:
-        found["persistence_netmask"] = value.netmask
-    words = {flag.partition("-")[2] for flag in value.flags}
-    switches = {
-        "hash_port": "port" in words,
-        "hash_fallback": "fallback" in words,
-        "one_packet": value.one_packet,
-        "fullnat": value.source_nat,
-    }
-    found |= {key: True for key, on in switches.items() if on}
-    if wanted.name:
-        found["name"] = wanted.name
-    if not wanted.enabled:
-        found["enabled"] = False
-    found["real_servers"] = [_server_document(s, wanted, names) for s in value.servers]
-    return found
-
-
-def _server_document(
-    server: RealServer, wanted: WantedService, names: Mapping[IPAddress, str]
-) -> Document:
-    found: Document = {}
-    if server.address in names:
-        found["host"] = names[server.address]
-    else:
-        found["address"] = str(server.address)
-    if server.port != wanted.value.at.port:
-        found["port"] = server.port
-    found["weight"] = server.weight
-    found["method"] = server.method.value
-    if server.upper:
-        found["upper_threshold"] = server.upper
-    if server.lower:
-        found["lower_threshold"] = server.lower
-    if (server.address, server.port) in wanted.off:
-        found["enabled"] = False
-    return found
-
-
 # -- document -> values ---------------------------------------------------------------
 
 
@@ -188,6 +135,7 @@ class _Line:
     method: ForwardingMethod
     upper: int | None
     lower: int | None
+    tunnel: Tunnel | None
     enabled: bool
     key: str
 
@@ -215,7 +163,7 @@ class _Entry:
         servers = (
             Server(
                 *(row, line.name, line.address, line.port),
-                *(line.method, line.upper, line.lower),
+                *(line.method, line.upper, line.lower, line.tunnel),
             )
             for row, line in enumerate(self.lines)
         )
@@ -232,7 +180,7 @@ class _Entry:
             if line.address is None or line.port is None:
                 continue
             weight = 1 if line.weight is None else line.weight
-            limits = (line.upper or 0, line.lower or 0)
+            limits = (line.upper or 0, line.lower or 0, line.tunnel)
             servers.append(
                 RealServer(line.address, line.port, line.method, weight, *limits)
             )
@@ -366,9 +314,18 @@ def _line(
         reader.choice(row, path, "method", validate.METHODS, ForwardingMethod.DR),
         reader.number(row, path, "upper_threshold", validate.THRESHOLDS, 0),
         reader.number(row, path, "lower_threshold", validate.THRESHOLDS, 0),
+        _tunnel(reader, row, path),
         reader.switch(row, path, "enabled", default=True),
         key,
     )
+
+
+def _tunnel(reader: Reader, row: Document, path: Path) -> Tunnel | None:
+    kind = reader.choice(row, path, "tunnel", tuple(TunnelType), TunnelType.IPIP)
+    port = reader.number(row, path, "tunnel_port", encapsulation.PORTS)
+    none = Checksum.NONE
+    checksum = reader.choice(row, path, "tunnel_checksum", tuple(Checksum), none)
+    return encapsulation.chosen(kind.value, port, checksum.value)
 
 
 def _place(

@@ -10,7 +10,7 @@ from django.db import transaction
 from cluster import audit, draft
 from cluster.audit import Action, Actor
 from cluster.forms.service import surroundings
-from cluster.lvs import wish_file
+from cluster.lvs import file_writer, wish_file
 from cluster.lvs.edits import edits, joined
 from cluster.lvs.validate import Surroundings
 from cluster.lvs.wish_file import Document, Known, WantedCluster, WantedService
@@ -36,7 +36,7 @@ def document_of(cluster: Cluster) -> Document:
     """Return what the cluster wants now, what is switched off included."""
     name = cluster.director.name if cluster.director else ""
     wanted = WantedCluster(cluster.slug, name, tuple(draft.stored(cluster)))
-    return wish_file.document(wanted, known(cluster).real_servers)
+    return file_writer.document(wanted, known(cluster).real_servers)
 
 
 @dataclass(frozen=True, slots=True)

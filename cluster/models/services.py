@@ -11,7 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from cluster.lvs import table, terms
+from cluster.lvs import encapsulation, table, terms
 from cluster.lvs.options import flag_names
 from cluster.models.clusters import Cluster, Host
 
@@ -146,6 +146,21 @@ class RealServer(models.Model):
     lower = models.PositiveIntegerField(
         _("lower threshold"), default=0, validators=_threshold
     )
+    tunnel_type = models.CharField(
+        _("type of tunnel"),
+        max_length=4,
+        choices=[(t.value, t.value) for t in encapsulation.TunnelType],
+        default=encapsulation.TunnelType.IPIP.value,
+    )
+    tunnel_port = models.PositiveIntegerField(
+        _("UDP port of the tunnel"), default=0, validators=[MaxValueValidator(65535)]
+    )
+    tunnel_checksum = models.CharField(
+        _("checksum of the tunnel"),
+        max_length=8,
+        choices=[(c.value, c.value) for c in encapsulation.Checksum],
+        default=encapsulation.Checksum.NONE.value,
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
 
     class Meta:
@@ -167,6 +182,13 @@ class RealServer(models.Model):
             self.weight,
             self.upper,
             self.lower,
+            self.tunnel,
+        )
+
+    @property
+    def tunnel(self) -> table.Tunnel | None:
+        return encapsulation.chosen(
+            self.tunnel_type, self.tunnel_port, self.tunnel_checksum
         )
 
 

@@ -225,7 +225,7 @@ def _servers(
         yield ServerLine(
             at=at,
             name=names.get(_host(at), ""),
-            method=_method(wish, now),
+            method=_method(before.get(at) or wish, now),
             weight=now["weight"] if now else wish.weight if wish else None,
             state=state,
             numbers=_numbers(sources, row_key(key, at), now),
@@ -268,11 +268,15 @@ def _same(wish: RealServer | None, now: Mapping[str, Any] | None) -> bool:
     )
 
 
-def _method(wish: RealServer | None, now: Mapping[str, Any] | None) -> str:
+def _method(known: RealServer | None, now: Mapping[str, Any] | None) -> str:
+    """Return ``DR`` or ``TUN gue``; /proc does not tell the types of tunnels apart."""
+    method = known.method if known else ForwardingMethod.DR
+    word = method.value.upper()
     if now is not None:
-        return SHORT_METHODS.get(now["forward"], str(now["forward"]))
-    method = wish.method if wish else ForwardingMethod.DR
-    return method.value.upper()
+        word = SHORT_METHODS.get(now["forward"], str(now["forward"]))
+    if known and known.tunnel and word == ForwardingMethod.TUN.value.upper():
+        return f"{word} {known.tunnel.type}"
+    return word
 
 
 def _host(at: str) -> str:

@@ -52,6 +52,7 @@ class Debian:
             facts.SYSCTLS.command.line: "/proc/sys/net/ipv4/conf/all/arp_ignore:0\n",
             facts.RULES.command.line: "",
             facts.THRESHOLDS.command.line: "",
+            facts.LINKS.command.line: (SAMPLES / "ip-d-j-addr-show").read_text(),
         }
 
     def __call__(self, command: Command) -> Output:

@@ -16,11 +16,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 CLEAN = """
 test -e /proc/net/ip_vs && ipvsadm -C
-ip -o -4 addr show | awk '$0 ~ /(eth0|lo|tunl0):[0-9]/ {print $2, $4}' |
+ip -o -4 addr show | awk '$0 ~ /(eth0|lo|tunl0|gre0|gre-csum):[0-9]/ {print $2, $4}' |
 while read -r device address; do ip addr del "$address" dev "$device"; done
 ip route flush dev lo table main
 sysctl -q -w net.ipv4.conf.{all,lo}.arp_{ignore,announce}=0
-modprobe -q -r ipip
+ip link del gre-csum 2>/dev/null
+ip fou show 2>/dev/null | while read -r _ port _; do ip fou del port "$port"; done
+modprobe -q -r ipip ip_gre fou
 sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.{all,eth0}.send_redirects=1
 test -e /proc/net/ip_tables_names && iptables-legacy -t nat -F POSTROUTING
 test -e /proc/sys/net/ipv4/vs && sysctl -q -w net.ipv4.vs.conntrack=0

@@ -22,7 +22,8 @@ from tests.lab.running import Lab
 EVERYTHING = (
     "command -v ipvsadm >/dev/null && ipvsadm -Sn; iptables-legacy -t nat -S;"
     " ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
-    " ip -o link show | sed 's/ qlen.*//';"
+    " ip -o link show | sed 's/ qlen.*//'; ip fou show 2>/dev/null;"
+    " grep -oE '^(ipip|ip_gre|fou) ' /proc/modules | sort;"
     " sysctl -a 2>/dev/null | grep -E"
     " 'arp_(ignore|announce)|forward|rp_filter|redirects|vs.conntrack'"
 )

@@ -172,6 +172,40 @@ def test_tunneling_reaches_a_real_server_behind_a_router(site, far, before):
     assert source(site, "web2") == CLIENT
 
 
+# -- GUE and GRE ----------------------------------------------------------------------
+
+TUNNELS = {
+    "gue": {"tunnel_type": "gue", "tunnel_port": 6080},
+    "gue-csum": {
+        "tunnel_type": "gue",
+        "tunnel_port": 6080,
+        "tunnel_checksum": "csum",
+    },
+    "gue-remcsum": {
+        "tunnel_type": "gue",
+        "tunnel_port": 6081,
+        "tunnel_checksum": "remcsum",
+    },
+    "gre": {"tunnel_type": "gre"},
+    "gre-csum": {"tunnel_type": "gre", "tunnel_checksum": "csum"},
+}
+
+
+def test_every_type_of_tunnel_carries_packets_and_is_left_without_a_trace(site, before):
+    """Each type after the other on the same service, then everything is taken away."""
+    service = site.want(servers={"method": "tun", **TUNNELS["gue"]})
+    for fields in TUNNELS.values():
+        service.servers.update(tunnel_port=0, tunnel_checksum="nocsum")
+        service.servers.update(**fields)
+        site.converge()
+        listed = site.lab.ssh("lb01", "ipvsadm -Ln --tun-info")
+        assert listed.count(fields["tunnel_type"]) == 2
+        assert Counter(site.ask(f"http://{VIP}/", 4)) == {"web1": 2, "web2": 2}
+        assert [source(site, name) for name in WEBS] == [CLIENT] * 2
+    assert stats(site)[at(), ""].conns == 4 * len(TUNNELS)
+    assert site.plan().state == "converged", "there is nothing left to do"
+
+
 # -- NAT ------------------------------------------------------------------------------
 
 OUTSIDE = "10.0.3.100"

@@ -8,9 +8,9 @@ from cluster.lvs import change, facts
 from cluster.lvs.change import Mark, Phase, Rules
 from cluster.lvs.command import Command
 from cluster.lvs.director import forwarding
-from cluster.lvs.host import BoundAddress, Route
+from cluster.lvs.host import TUNNELS, BoundAddress, Route, Tunnel
 from cluster.lvs.privileges import ROLES, allowed, sudoers
-from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
+from cluster.lvs.real_server import ARP_SYSCTLS, tunnel_sysctls
 from cluster.lvs.source_nat import TOOLS, SourceNat
 from cluster.lvs.sysctls import CONNTRACK, Purpose
 from cluster.lvs.terms import ForwardingMethod, Protocol
@@ -27,8 +27,9 @@ ON_ETH = [
     )
 ]
 ON_LO = BoundAddress("lo", ip_interface("10.0.1.31/32"), "lo:1")
-ON_TUNNEL = BoundAddress("tunl0", ip_interface("10.0.1.31/32"), "tunl0:1")
-BOTH_KINDS = dict(ARP_SYSCTLS) | dict(TUNNEL_SYSCTLS)
+BOTH_KINDS = dict(ARP_SYSCTLS) | {
+    key: value for device in TUNNELS for key, value in tunnel_sysctls(device)
+}
 NAT = table(service(servers=[server(method=ForwardingMethod.NAT)]))
 
 
@@ -66,15 +67,25 @@ def real_server_commands():
     yield from both(change.release_address("web1", Phase.WITHDRAW, ON_LO))
     yield from both(change.add_route("web1", route))
     yield from both(change.delete_route("web1", route))
-    yield from both(change.bind_address("web1", Phase.PREPARE, ON_TUNNEL))
-    yield from both(change.load_module("web1", "tunl0"))
-    yield from both(change.unload_module("web1", "tunl0"))
-    for up in (True, False):
-        yield from both(change.switch_device("web1", "tunl0", up=up))
+    for device in TUNNELS:
+        vip = BoundAddress(device, ip_interface("10.0.1.31/32"), f"{device}:1")
+        yield from both(change.bind_address("web1", Phase.PREPARE, vip))
+        for up in (True, False):
+            yield from both(change.switch_device("web1", device, up=up))
+    for module in change.MODULES:
+        yield from both(change.load_module("web1", module))
+        yield from both(change.unload_module("web1", module))
+    own = Tunnel("gre-csum", up=True, module="ip_gre", local="10.0.1.6")
+    yield from both(change.add_device("web1", own))
+    yield from both(change.delete_device("web1", own))
+    yield from both(change.add_gue("web1", 65535))
+    yield from both(change.delete_gue("web1", 65535))
     silent = [pair for pair in BOTH_KINDS.items() if "arp_" in pair[0]]
     for count in range(1, len(silent) + 1):
         yield from sysctls(Purpose.SILENCE, dict(silent[:count]))
-    yield from sysctls(Purpose.TUNNEL, dict(TUNNEL_SYSCTLS[-1:]))
+    loose = [pair for pair in BOTH_KINDS.items() if "rp_filter" in pair[0]]
+    for count in range(1, len(loose) + 1):
+        yield from sysctls(Purpose.TUNNEL, dict(loose[:count]))
 
 
 def sysctls(purpose, values):
@@ -105,7 +116,7 @@ def test_what_we_send_is_allowed(role, command):
 
 
 def test_everything_else_that_a_host_is_asked_needs_no_root():
-    for fact in (facts.BOOT_ID, facts.LINKS, facts.ROUTES, facts.SYSCTLS):
+    for fact in (facts.BOOT_ID, facts.LINKS, facts.ROUTES, facts.SYSCTLS, facts.GUE):
         assert not fact.command.root
     assert not facts.NFT_WORKS.root
 

@@ -1,0 +1,76 @@
+"""A cluster's wish as a document that can be kept in a file: values -> dict.
+
+The way back is in ``wish_file``, which also has the values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cluster.lvs.encapsulation import IPIP
+from cluster.lvs.table import IPAddress, RealServer
+from cluster.lvs.wish_file import Document, WantedCluster, WantedService
+
+
+def document(wanted: WantedCluster, real_servers: Mapping[str, IPAddress]) -> Document:
+    """Return the document, in one fixed order and without what goes without saying."""
+    names = {address: name for name, address in real_servers.items()}
+    found: Document = {"cluster": wanted.cluster}
+    if wanted.director:
+        found["director"] = wanted.director
+    found["services"] = [_service_document(one, names) for one in wanted.services]
+    return found
+
+
+def _service_document(
+    wanted: WantedService, names: Mapping[IPAddress, str]
+) -> Document:
+    value, at = wanted.value, wanted.value.at
+    found: Document = {
+        "protocol": at.protocol.value if at.protocol else "",
+        "vip": str(at.address),
+        "port": at.port,
+        "scheduler": value.scheduler.value,
+    }
+    if value.persistence:
+        found["persistence_timeout"] = value.persistence
+    if value.netmask is not None:
+        found["persistence_netmask"] = value.netmask
+    words = {flag.partition("-")[2] for flag in value.flags}
+    switches = {
+        "hash_port": "port" in words,
+        "hash_fallback": "fallback" in words,
+        "one_packet": value.one_packet,
+        "fullnat": value.source_nat,
+    }
+    found |= {key: True for key, on in switches.items() if on}
+    if wanted.name:
+        found["name"] = wanted.name
+    if not wanted.enabled:
+        found["enabled"] = False
+    found["real_servers"] = [_server_document(s, wanted, names) for s in value.servers]
+    return found
+
+
+def _server_document(
+    server: RealServer, wanted: WantedService, names: Mapping[IPAddress, str]
+) -> Document:
+    found: Document = {}
+    if server.address in names:
+        found["host"] = names[server.address]
+    else:
+        found["address"] = str(server.address)
+    if server.port != wanted.value.at.port:
+        found["port"] = server.port
+    found["weight"] = server.weight
+    found["method"] = server.method.value
+    tunnel = server.tunnel or IPIP
+    unusual = {
+        "upper_threshold": (server.upper, 0),
+        "lower_threshold": (server.lower, 0),
+        "tunnel": (tunnel.type, IPIP.type),
+        "tunnel_port": (tunnel.port, IPIP.port),
+        "tunnel_checksum": (tunnel.checksum, IPIP.checksum),
+        "enabled": ((server.address, server.port) not in wanted.off, True),
+    }
+    return found | {key: now for key, (now, usual) in unusual.items() if now != usual}
