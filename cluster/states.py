@@ -124,6 +124,31 @@ RUNS = {
     "CANCELLED": State(_("CANCELLED"), "ban", "mute", _("Stopped by a person")),
 }
 
+# Drains; DRAINING is the state of the real server too.
+DRAINS = {
+    "WAITING": State(
+        _("WAITING"), "clock", "brand", _("Begins when other real servers are back")
+    ),
+    "QUIESCING": State(
+        _("QUIESCING"), "hourglass", "brand", _("A run is setting weight 0")
+    ),
+    "OVERDUE": State(
+        _("OVERDUE"), "alert-triangle", "warn", _("Deadline passed, waits for you")
+    ),
+    "REMOVING": State(
+        _("REMOVING"), "circle-minus", "brand", _("A run is taking it out")
+    ),
+    "OUT": State(_("OUT"), "tool", "mute", _("Free for maintenance")),
+    "RAISING": State(
+        _("COMING BACK"), "progress", "brand", _("Its weight is on its way up")
+    ),
+    "PAUSED": State(
+        _("PAUSED"), "player-pause", "warn", _("Not as expected, waits for you")
+    ),
+    "RESTORED": State(_("BACK"), "circle-check", "up", _("Has its old weight again")),
+    "ENDED": State(_("ENDED"), "circle-minus", "mute", _("Left as it is")),
+}
+
 # Steps of a run, in small letters: they stand in a sentence of the log.
 STEPS = {
     "pending": State(
@@ -155,7 +180,7 @@ STEPS = {
     ),
 }
 
-STATES: dict[str, State] = OBJECTS | ROWS | DIRECTORS | HOSTS | RUNS | STEPS
+STATES: dict[str, State] = OBJECTS | ROWS | DIRECTORS | HOSTS | RUNS | DRAINS | STEPS
 
 
 def state_of(value: object) -> State:

@@ -10,6 +10,7 @@ from cluster.views import (
     addresses,
     audit,
     clusters,
+    drains,
     history,
     host_setup,
     hosts,
@@ -68,6 +69,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="address_answer",
     ),
     path("clusters/<slug:slug>/discard/", services.discard, name="discard"),
+    # Real servers: weights, drain, bring back
+    path("clusters/<slug:slug>/servers/<str:address>/", drains.server, name="server"),
+    path(
+        "clusters/<slug:slug>/servers/<str:address>/weights/",
+        drains.server_weights,
+        name="server_weights",
+    ),
+    path(
+        "clusters/<slug:slug>/servers/<str:address>/drain/",
+        drains.drain_new,
+        name="drain_new",
+    ),
+    path("drains/<int:pk>/", drains.drain, name="drain"),
+    path("drains/<int:pk>/now/", drains.drain_fragment, name="drain_fragment"),
+    path("drains/<int:pk>/tell/", drains.drain_tell, name="drain_tell"),
     # Runs: review, apply, history
     path("clusters/<slug:slug>/review/", runs.review, name="review"),
     path("runs/<int:pk>/", runs.run, name="run"),

@@ -28,6 +28,7 @@ from cluster.views.services import log
 
 RUNS_A_PAGE = 25
 REVISIONS_A_PAGE = 10
+DRAINS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ def history(request: PersonRequest, slug: str) -> HttpResponse:
         "runs": pages.get_page(request.GET.get("page")),
         "revisions": revisions(cluster),
         "draft": draft.draft_edits(cluster),
+        "drains": cluster.drains.select_related("requested_by")[:DRAINS_SHOWN],
     }
     return render(request, "cluster/history.html", context)
 

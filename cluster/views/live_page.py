@@ -13,6 +13,7 @@ from typing import Any
 
 import redis
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from cluster.lvs import rules
@@ -20,6 +21,7 @@ from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
 from cluster.models import AuditHead, Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
+from cluster.views.drain_page import ShownDrain
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
 from cluster.watch import board, store
@@ -79,6 +81,7 @@ class Live:
     acting: Director | None
     lines: tuple[ServiceLine, ...]
     ticks: Mapping[int, Sequence[Tick]]
+    drains: tuple[ShownDrain, ...] = ()
 
     @property
     def is_long(self) -> bool:
@@ -210,7 +213,7 @@ def load(
     now: float | None = None,
     wanted: Callable[[Cluster], Wanted] = wanted,
 ) -> Live:
-    """Read one cluster: five queries, whatever its size, and the live cache."""
+    """Read one cluster: six queries, whatever its size, and the live cache."""
     now = time.time() if now is None else now
     hosts = list(cluster.hosts.all())
     wish = wanted(cluster)
@@ -232,7 +235,8 @@ def load(
         names={host.address: host.name for host in hosts},
     )
     lines = tuple(service_lines(sources))
-    return Live(cluster, directors, acting, lines, ticks)
+    drains = tuple(ShownDrain.of(row) for row in cluster.drains.open())
+    return Live(cluster, directors, acting, lines, ticks, drains)
 
 
 def _cached(
@@ -286,6 +290,7 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
             for line in live.lines[:MOST_PICTURES]
         ],
         "folded": live.is_long,
+        "servers_url": reverse("cluster:server", args=[live.cluster.slug, "-"])[:-2],
     }
 
 

@@ -59,6 +59,10 @@ class ServerLine:
     state: str
     numbers: Numbers
 
+    @property
+    def address(self) -> str:
+        return _host(self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceLine:

@@ -109,6 +109,7 @@ def viewer(db: None) -> Client:
 QUEUED = (
     "plan_run",
     "apply_run",
+    "advance_drain",
     "check_address",
     "fetch_host_key",
     "look_at_host",
