@@ -10,7 +10,7 @@ from cluster.control import addresses, comparing, draining, host_facts, running
 from cluster.control.targets import shell_for
 from cluster.errands import Errand
 from cluster.models import AddressCheck, Cluster, Host, Run
-from cluster.watch import retention
+from cluster.watch import retention, rollup
 
 
 @shared_task
@@ -52,7 +52,7 @@ def tick() -> None:
     for pk in comparing.due():
         if errands.begin(Errand.OBSERVE, pk):
             observe_cluster.delay(pk)
-    prune_readings.delay()
+    roll_up.delay()
 
 
 @shared_task
@@ -65,9 +65,10 @@ def observe_cluster(pk: int) -> None:
 
 
 @shared_task
-def prune_readings() -> None:
-    """Delete what is older than the history that we keep."""
-    retention.prune_readings()
+def roll_up() -> None:
+    """Make history of readings, and delete what is older than what we keep."""
+    rollup.roll_up()
+    retention.prune()
 
 
 @shared_task

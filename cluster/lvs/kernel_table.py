@@ -15,6 +15,8 @@ from ipaddress import ip_address
 from cluster.lvs.counters import Counters
 from cluster.lvs.table import endpoint
 
+# Replies of these pass the director by: it counts none of them.
+BLIND = frozenset(("Route", "Tunnel"))
 _PROTOCOLS = frozenset(("TCP", "UDP", "SCTP"))
 _LAST_HEAD = "RemoteAddress:Port"
 _COLUMNS = 5

@@ -11,7 +11,13 @@ from cluster.models.comparisons import Comparison
 from cluster.models.drains import Drain, DrainQuerySet
 from cluster.models.events import AuditEvent, AuditHead
 from cluster.models.people import User
-from cluster.models.readings import Reading, WatchLease
+from cluster.models.readings import (
+    HistoryChunk,
+    HistoryMark,
+    HostEvent,
+    Reading,
+    WatchLease,
+)
 from cluster.models.runs import Run, RunQuerySet, Step
 from cluster.models.services import AddressCheck, RealServer, Vip, VirtualService
 
@@ -24,7 +30,10 @@ __all__ = [
     "Credential",
     "Drain",
     "DrainQuerySet",
+    "HistoryChunk",
+    "HistoryMark",
     "Host",
+    "HostEvent",
     "HostQuerySet",
     "Reading",
     "RealServer",

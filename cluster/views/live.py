@@ -15,6 +15,7 @@ from cluster.models import Cluster
 from cluster.views import live_page
 from cluster.views.look import SPANS, Look
 from cluster.watch import history
+from cluster.watch.packing import TOTAL, series_of
 from piranha_web.origins import events_base
 
 
@@ -55,23 +56,17 @@ def graph_data(request: HttpRequest, slug: str) -> JsonResponse:
     found = get_object_or_404(Cluster, slug=slug)
     look, now = Look.of(request.GET), time.time()
     directors = list(found.hosts.directors().values_list("pk", flat=True))
-    if look.row:
-        points = history.row_points(directors, look.row, now - look.span, now)
-    else:
-        points = history.cluster_points(directors, now - look.span, now)
+    group, name = series_of(look.row) if look.row else TOTAL
+    read = history.read(directors, group, [name], now - look.span, now)
+    points = read[name]
+    labels = {"conns": _("Connections per second"), "active": _("Active connections")}
+    # Nothing at all is no line of gaps: the page then says that there are no samples.
+    at = [] if points.is_empty else points.at
     series = [
-        {
-            "label": _("Connections per second"),
-            "unit": "",
-            "values": [point.conns for point in points],
-        },
-        {
-            "label": _("Active connections"),
-            "unit": "",
-            "values": [point.active for point in points],
-        },
+        {"label": label, "unit": "", "values": points.traces[value].mean[: len(at)]}
+        for value, label in labels.items()
     ]
-    return JsonResponse({"t": [point.at for point in points], "series": series})
+    return JsonResponse({"t": at, "series": series})
 
 
 def _span_words(seconds: int) -> str:

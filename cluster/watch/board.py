@@ -10,15 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cluster.lvs.kernel_table import row_key
+from cluster.lvs.kernel_table import BLIND, row_key
 from cluster.lvs.table import RealServer, VirtualService
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 
 # The kernel's words; Local is a real server on the director itself.
 SHORT_METHODS = {"Route": "DR", "Tunnel": "TUN", "Masq": "NAT", "Local": "local"}
-# Replies of these pass the director by: it counts none of them.
-BLIND = frozenset(("Route", "Tunnel"))
 LISTED, FOREIGN, UNKNOWN = "LISTED", "FOREIGN", "UNKNOWN"
 PENDING, DRIFT, DRAINING, DISABLED = "PENDING", "DRIFT", "DRAINING", "DISABLED"
 WORST_FIRST = (DRIFT, UNKNOWN, DRAINING, PENDING, FOREIGN, DISABLED, LISTED)

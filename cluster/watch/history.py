@@ -1,121 +1,146 @@
-"""Graphs: the last hour of a cluster or of one row, as points two seconds apart.
+"""What the graphs are drawn from: series of directors, at the level that fits.
 
-The cluster's line comes from the live cache; where that is shorter than what was asked
-for, and for a single row, it comes from readings in the database.
+Coarse levels end where the last of them is complete; what is newer comes from finer
+ones, and the last minutes from readings that are not rolled up yet.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
+import time
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Sequence
 
-from cluster.lvs.counters import Counters
-from cluster.lvs.frame import PERIOD
-from cluster.lvs.rates import rates_between
-from cluster.models import Reading
-from cluster.watch import store
-from cluster.watch.packing import unpack_row
-from cluster.watch.sample import TOTAL
+from cluster.models import HistoryChunk, HistoryMark, Reading
+from cluster.watch.chunks import decode
+from cluster.watch.levels import DAY, HOUR, MINUTE, QUARTER, RAW, Level
+from cluster.watch.packing import WIDTH, names_of, row
+from cluster.watch.points import Points, Stretch, points, summed
 
-# A value counts for so long; after that the line has a gap.
-CARRIED = 3 * PERIOD
-
-
-class Point(NamedTuple):
-    at: float
-    conns: float | None
-    active: float | None
+# Points of a line: more than a screen has room for would only take longer.
+MOST = 1500
+_NOT_THERE = (math.nan,) * WIDTH
+_By = dict[str, list[Stretch]]
 
 
-def cluster_points(directors: Iterable[int], since: float, now: float) -> list[Point]:
-    """Return connections per second and active ones, summed over all directors."""
-    pks = list(directors)
-    rings = store.ticks(pks, since)
-    series = {}
-    for pk in pks:
-        ring = [Point(t.at, _known(t.conns), t.active) for t in rings.get(pk, ())]
-        start = ring[0].at if ring else now
-        older = (
-            stored_points(pk, TOTAL, since, start) if start - since > CARRIED else []
-        )
-        series[pk] = [*older, *ring]
-    return summed(series, since, now)
+def level_for(since: float, until: float, now: float) -> Level:
+    """Return the finest level that still has *since* and is not too much to read."""
+    span = until - since
+    if span <= 2 * HOUR and since >= now - RAW.keep:
+        return RAW
+    if span <= 2 * DAY and since >= now - MINUTE.keep:
+        return MINUTE
+    return QUARTER
 
 
-def row_points(
-    directors: Iterable[int], key: str, since: float, now: float
-) -> list[Point]:
-    series = {pk: stored_points(pk, key, since, now) for pk in directors}
-    return summed(series, since, now)
+def step_for(level: Level, span: float) -> int:
+    """Return the seconds from one point to the next, a multiple of the level's."""
+    return level.step * max(math.ceil(span / level.step / MOST), 1)
 
 
-def stored_points(pk: int, key: str, since: float, until: float) -> list[Point]:
-    """Return what the readings of one director say about one row."""
-    start, end = (datetime.fromtimestamp(at, UTC) for at in (since, until))
-    rows = Reading.objects.filter(director=pk, at__gte=start, at__lt=end)
-    found = rows.order_by("at").values_list("at", "data")
-    return list(_points(((at.timestamp(), bytes(data)) for at, data in found), key))
+def read(
+    directors: Iterable[int],
+    group: str,
+    names: Collection[str],
+    since: float,
+    until: float,
+) -> dict[str, Points]:
+    """Return the points of some series of one group, added up over the directors.
 
-
-def _points(rows: Iterable[tuple[float, bytes]], key: str) -> Iterator[Point]:
-    """Differences of counters; a row of counters may stand still for a few samples,
-    because ipvsadm is asked less often than the table is read."""
-    last: tuple[float, Counters] | None = None
-    rate: float | None = None
-    for at, data in rows:
-        row = unpack_row(data, key)
-        if row is None:
-            last, rate = None, None
-            continue
-        if row.counters is not None:
-            if last is None or at - last[0] > 2 * CARRIED:
-                last, rate = (at, row.counters), None
-            elif row.counters != last[1] or at - last[0] > CARRIED:
-                rates = rates_between(last[1], row.counters, at - last[0])
-                last, rate = (at, row.counters), rates.conns if rates else None
-        yield Point(at, rate, row.active)
-
-
-def summed(
-    series: Mapping[int, Sequence[Point]], since: float, now: float
-) -> list[Point]:
-    """Add up directors whose samples fall at different moments.
-
-    Each value is carried on for up to three periods; where no director has one, the
-    point has no value.
+    An empty *names* means all that the group has. A series without a reading is left
+    out, unless it was asked for.
     """
-    places = dict.fromkeys(series, 0)
-    points = []
-    starts = [line[0].at for line in series.values() if line]
-    if not starts:
-        return []
-    step = math.ceil(max(since, min(starts)) / PERIOD) * PERIOD
-    while step <= now:
-        current = []
-        for pk, line in series.items():
-            place = places[pk]
-            while place < len(line) and line[place].at <= step:
-                place += 1
-            places[pk] = place
-            if place and step - line[place - 1].at <= CARRIED:
-                current.append(line[place - 1])
-        points.append(
-            Point(
-                step,
-                _sum(point.conns for point in current),
-                _sum(point.active for point in current),
-            )
-        )
-        step += PERIOD
-    return points
+    level = level_for(since, until, time.time())
+    step = step_for(level, until - since)
+    found: dict[str, list[Points]] = {name: [] for name in names}
+    for pk in directors:
+        stretches = stored(pk, group, names, level, since, until)
+        for name, parts in stretches.items():
+            lines = found.setdefault(name, [])
+            lines.append(points(parts, since, until, step))
+    nothing = points((), since, until, step)
+    return {name: summed(lines or [nothing]) for name, lines in found.items()}
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(sum(known), 2) if known else None
+def stored(
+    pk: int,
+    group: str,
+    names: Collection[str],
+    level: Level,
+    since: float,
+    until: float,
+) -> _By:
+    """Return what is stored of one director, in the order of time.
+
+    Readings first: what is rolled up meanwhile is then found twice, and once is enough.
+    """
+    rows = Reading.objects.filter(director=pk, at__gte=since, at__lt=until)
+    fresh = [
+        (at, bytes(data)) for at, data in rows.order_by("at").values_list("at", "data")
+    ]
+    mark = HistoryMark.objects.filter(director=pk).values_list("until", flat=True)
+    rolled = mark.first() or 0
+    found: _By = {}
+    ends = [(level, rolled)]
+    if level is QUARTER:
+        complete = rolled // QUARTER.step * QUARTER.step
+        ends = [(QUARTER, complete), (MINUTE, rolled)]
+    start = since
+    for one, end in ends:
+        stop = min(end, until)
+        if start < stop:
+            _chunks(found, pk, group, names, one, start, stop)
+            start = stop
+    fresh = [(at, data) for at, data in fresh if at >= rolled]
+    if fresh:
+        _readings(found, fresh, group, names)
+    return found
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _chunks(
+    found: _By,
+    pk: int,
+    group: str,
+    names: Collection[str],
+    level: Level,
+    since: float,
+    until: float,
+) -> None:
+    chunks = HistoryChunk.objects.filter(
+        director=pk,
+        group=group,
+        level=level.number,
+        start__gte=level.start(since),
+        start__lt=until,
+    )
+    unit = 0.001 if level is RAW else level.step
+    for begin, data in chunks.order_by("start").values_list("start", "data"):
+        block = decode(bytes(data), names or None)
+        times = array("d", [begin + place * unit for place in block.axis])
+        i, j = _between(times, since, until)
+        for name, columns in block.series.items():
+            cut = [column[i:j] for column in columns]
+            found.setdefault(name, []).append(Stretch(times[i:j], cut))
+
+
+def _between(times: Sequence[float], since: float, until: float) -> tuple[int, int]:
+    return bisect_left(times, since), bisect_left(times, until)
+
+
+def _readings(
+    found: _By,
+    fresh: Sequence[tuple[float, bytes]],
+    group: str,
+    names: Collection[str],
+) -> None:
+    """Take readings that are not rolled up; a row that came or went has holes."""
+    datas = [data for _at, data in fresh]
+    times = array("d", [at for at, _data in fresh])
+    for name in names or dict.fromkeys(n for d in datas for n in names_of(d, group)):
+        rows = [row(data, (group, name)) for data in datas]
+        if not any(rows):
+            continue
+        columns = zip(*(values or _NOT_THERE for values in rows), strict=True)
+        stretch = Stretch(times, [array("f", column) for column in columns])
+        found.setdefault(name, []).append(stretch)

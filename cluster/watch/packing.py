@@ -1,13 +1,19 @@
-"""One row of history: all counters of a director at one moment, in few bytes.
+"""One moment of a director in few bytes, to be stored at once and read back by series.
 
-The format, version 1: one byte 0x01, then zlib of
+A series is a pair (group, name), so that what is looked at together lies together:
 
-    <II>           the number of rows, and of the bytes of their keys
-    keys           UTF-8, joined by newlines; the first is "" (the whole director)
-    <q * rows> * 8 column by column: conns, in_packets, out_packets, in_bytes,
-                   out_bytes, active, inactive, weight; -1 where it is not known
+    ("", "")                             the whole director
+    ("TCP 10.0.1.31:80", "")             a service
+    ("TCP 10.0.1.31:80", "10.0.1.6:80")  a real server in it
+    ("=", "10.0.1.6")                    a real server in all services together
 
-Little-endian. A row stands alone: it can be read without any other.
+Seven values a row, see ``VALUES``: rates as ``lvs.rates`` found them, NaN where they are
+not known: after a reset, or because replies pass the director by (DR, TUN).
+
+The format, version 2, little-endian: ``<BII>`` with the version, a number that changes
+when the director boots, and the bytes of the layout; the layout (zlib of the keys, a
+line each); 7 float32 for the director and for each key.
+It is not compressed: after five minutes ``rollup.py`` makes history of it.
 """
 
 from __future__ import annotations
@@ -16,108 +22,172 @@ import struct
 import sys
 import zlib
 from array import array
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from math import nan
 
-from cluster.lvs.counters import Counters
-from cluster.lvs.kernel_table import row_key
-from cluster.watch.sample import TOTAL, Sample
+from cluster.lvs.kernel_table import BLIND, KernelService
+from cluster.lvs.rates import Rates
+from cluster.watch.sample import Sample
 
-VERSION = b"\x01"
-COLUMNS = 8
-UNKNOWN = -1
-_HEAD = struct.Struct("<II")
+VALUES = (
+    "conns",
+    "in_packets",
+    "out_packets",
+    "in_bytes",
+    "out_bytes",
+    "active",
+    "inactive",
+)
+WIDTH = len(VALUES)
+VERSION = 2
+WHOLE, HOSTS = "", "="
+Series = tuple[str, str]
+TOTAL: Series = (WHOLE, "")
+Row = tuple[float, ...]
+_HEAD = struct.Struct("<BII")
+_ROW = struct.Struct(f"<{WIDTH}f")
+_UNSEEN = (nan, nan)
 
 
 @dataclass(frozen=True, slots=True)
-class PackedRow:
-    """A row as it was stored; None where the director had not said it."""
+class Layout:
+    """Which rows a reading has: by group and name, the places that are added up."""
 
-    counters: Counters | None
-    active: int
-    inactive: int
-    weight: int | None
+    groups: dict[str, dict[str, tuple[int, ...]]]
+    rows: int
+
+    def places(self, series: Series) -> tuple[int, ...]:
+        group, name = series
+        return self.groups.get(group, {}).get(name, ())
 
 
 def pack(sample: Sample) -> bytes:
-    rows: list[tuple[str, Counters | None, int, int, int]] = [
-        (TOTAL, sample.totals, sample.active, sample.inactive, UNKNOWN)
-    ]
-    known = sample.counters
+    keys: list[str] = []
+    rows: list[float] = []
+    seen = not sample.services
     for service in sample.services:
-        key = service.key
-        rows.append((key, known.get(key), service.active, service.inactive, UNKNOWN))
-        for server in service.servers:
-            key = row_key(service.key, server.at)
-            load = (server.active, server.inactive, server.weight)
-            rows.append((key, known.get(key), *load))
-    keys = "\n".join(row[0] for row in rows).encode()
-    counted = [_five(row[1]) for row in rows]
-    columns = [
-        *zip(*counted, strict=True),
-        *zip(*(row[2:] for row in rows), strict=True),
-    ]
-    numbers = array("q", (value for column in columns for value in column))
+        seen |= _pack_service(service, sample.rates, keys, rows)
+    rates = sample.total_rates
+    whole = _row(rates, sample.active, sample.inactive, seen=seen)
+    numbers = array("f", (*whole, *rows))
     if sys.byteorder == "big":
         numbers.byteswap()
-    body = _HEAD.pack(len(rows), len(keys)) + keys + numbers.tobytes()
-    return VERSION + zlib.compress(body, 1)
+    layout = _compressed("\n".join(keys))
+    boot = zlib.crc32(sample.boot_id.encode())
+    return _HEAD.pack(VERSION, boot, len(layout)) + layout + numbers.tobytes()
 
 
-def _five(counters: Counters | None) -> tuple[int, ...]:
-    if counters is None:
-        return (UNKNOWN,) * 5
+def _pack_service(
+    service: KernelService,
+    known: Mapping[str, Rates | None],
+    keys: list[str],
+    rows: list[float],
+) -> bool:
+    """Add the rows of a service; say whether the director sees replies in it."""
+    key, of = service.key, known.get
+    seen = not service.servers
+    place = len(rows)
+    keys.append(key)
+    for server in service.servers:
+        name = f"{key} {server.at}"
+        keys.append(name)
+        rates, active, inactive = of(name), server.active, server.inactive
+        sees = server.forward not in BLIND
+        seen |= sees
+        rows += _row(rates, active, inactive, seen=sees)
+    rows[place:place] = _row(of(key), service.active, service.inactive, seen=seen)
+    return seen
+
+
+def _row(rates: Rates | None, active: int, inactive: int, *, seen: bool) -> Row:
+    if rates is None:
+        return (nan, nan, nan, nan, nan, active, inactive)
+    packets, octets = (rates.out_packets, rates.out_bytes) if seen else _UNSEEN
     return (
-        counters.conns,
-        counters.in_packets,
-        counters.out_packets,
-        counters.in_bytes,
-        counters.out_bytes,
+        rates.conns,
+        rates.in_packets,
+        packets,
+        rates.in_bytes,
+        octets,
+        active,
+        inactive,
     )
 
 
-def unpack(data: bytes) -> dict[str, PackedRow]:
-    """Return the rows by key; raises ValueError when it is not a row of ours."""
-    columns = _columns(data)
-    if columns is None:
-        raise ValueError("not a packed reading")
-    keys, numbers = columns
-    count = len(keys)
-    rows = {}
-    for place, key in enumerate(keys):
-        cells = numbers[place::count]
-        rows[key] = _row(cells)
-    return rows
+@lru_cache(maxsize=1024)
+def _compressed(keys: str) -> bytes:
+    return zlib.compress(keys.encode(), 6)
 
 
-def unpack_row(data: bytes, key: str) -> PackedRow | None:
-    """Return one row, None when it was not in the table then."""
-    columns = _columns(data)
-    if columns is None or key not in columns[0]:
-        return None
-    keys, numbers = columns
-    return _row(numbers[keys.index(key) :: len(keys)])
+def series_of(key: str) -> Series:
+    """Return the series of a row: ``TCP 10.0.1.31:80 10.0.1.6:80``, ``FWM 7 IPv6``."""
+    service, _, server = key.rpartition(" ")
+    return (service, server) if ":" in server and " " in service else (key, "")
 
 
-def _columns(data: bytes) -> tuple[list[str], array[int]] | None:
-    if data[:1] != VERSION:
-        return None
-    try:
-        body = zlib.decompress(data[1:])
-        count, length = _HEAD.unpack_from(body)
-    except (zlib.error, struct.error):
-        return None
-    keys = body[_HEAD.size : _HEAD.size + length].decode().split("\n")
-    numbers = array("q")
-    rest = body[_HEAD.size + length :]
-    if len(keys) != count or len(rest) != count * COLUMNS * numbers.itemsize:
-        return None
-    numbers.frombytes(rest)
+# -- reading --------------------------------------------------------------------------
+
+
+def boot_of(data: bytes) -> int:
+    return _head(data)[0]
+
+
+def split(data: bytes) -> tuple[Layout, bytes]:
+    """Return the layout and the numbers; raises ValueError when they are not ours."""
+    _boot, start = _head(data)
+    return _layout(data[_HEAD.size : start]), data[start:]
+
+
+def floats(data: bytes) -> array[float]:
+    numbers = array("f", data)
     if sys.byteorder == "big":
         numbers.byteswap()
-    return keys, numbers
+    return numbers
 
 
-def _row(cells: array[int]) -> PackedRow:
-    counters = None if cells[0] == UNKNOWN else Counters(*cells[:5])
-    weight = None if cells[7] == UNKNOWN else cells[7]
-    return PackedRow(counters, cells[5], cells[6], weight)
+def row(data: bytes, series: Series) -> Row | None:
+    """Return one series of a reading, None when it was not in the table then."""
+    _boot, start = _head(data)
+    places = _layout(data[_HEAD.size : start]).places(series)
+    if not places:
+        return None
+    size = _ROW.size
+    rows = [_ROW.unpack_from(data, start + place * size) for place in places]
+    return rows[0] if len(rows) == 1 else tuple(map(sum, zip(*rows, strict=True)))
+
+
+def names_of(data: bytes, group: str) -> Collection[str]:
+    return split(data)[0].groups.get(group, {})
+
+
+def _head(data: bytes) -> tuple[int, int]:
+    """Return the number of the boot, and where the numbers start."""
+    try:
+        version, boot, length = _HEAD.unpack_from(data)
+    except struct.error as error:
+        raise ValueError("not a packed reading") from error
+    if version != VERSION:
+        raise ValueError("not a packed reading")
+    return boot, _HEAD.size + length
+
+
+@lru_cache(maxsize=1024)
+def _layout(compressed: bytes) -> Layout:
+    try:
+        keys = zlib.decompress(compressed).decode()
+    except zlib.error as error:
+        raise ValueError("not a packed reading") from error
+    groups: dict[str, dict[str, tuple[int, ...]]] = {WHOLE: {"": (0,)}}
+    hosts: dict[str, tuple[int, ...]] = {}
+    lines = keys.split("\n") if keys else []
+    for place, key in enumerate(lines, start=1):
+        group, name = series_of(key)
+        groups.setdefault(group, {})[name] = (place,)
+        if name:
+            address = name.rpartition(":")[0].strip("[]")
+            hosts[address] = (*hosts.get(address, ()), place)
+    if hosts:
+        groups[HOSTS] = hosts
+    return Layout(groups, 1 + len(lines))

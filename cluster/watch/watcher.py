@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import redis
 from django.db import (
@@ -201,11 +201,7 @@ class Watcher:
         if not readings:
             return
         Reading.objects.bulk_create(
-            Reading(
-                director_id=pk,
-                at=datetime.fromtimestamp(sample.at, UTC),
-                data=pack(sample),
-            )
+            Reading(director_id=pk, at=sample.at, data=pack(sample))
             for pk, sample in readings
             if pk in self._streams
         )

@@ -1,0 +1,187 @@
+"""Stretches of history -> points for a graph, never more than a screen can show. Pure.
+
+A point is the mean of what is known in its step, with the lowest and the highest. A
+step without any reading has no point: a gap stays a gap. Only a director that was late
+by less than three periods keeps its last value for so long.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from math import inf
+
+from cluster.lvs.frame import PERIOD
+from cluster.watch.chunks import Columns
+from cluster.watch.levels import STATISTICS, combined, cuts, summary
+from cluster.watch.packing import VALUES, WIDTH
+
+CARRIED = 3 * PERIOD
+ACTIVE = VALUES.index("active")
+Known = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Times and columns of one series, as they were stored: raw values, or statistics."""
+
+    times: array[float]
+    columns: Columns
+
+    @property
+    def is_raw(self) -> bool:
+        return len(self.columns) == WIDTH
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One value over time; None where it is not known."""
+
+    mean: Known
+    low: Known
+    high: Known
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """The traces of one series by the names of ``packing.VALUES``; *at* in seconds."""
+
+    at: list[float]
+    step: float
+    traces: dict[str, Trace]
+
+    @property
+    def is_empty(self) -> bool:
+        return all(value is None for value in self.traces["active"].mean)
+
+    def sees_replies(self) -> bool:
+        """False where the director forwards but has no replies to count."""
+        out, into = self.traces["out_packets"].mean, self.traces["in_packets"].mean
+        known = any(value is not None for value in into)
+        return not known or any(value is not None for value in out)
+
+    def gaps(self) -> list[tuple[float, float]]:
+        """Return from when until when there was nothing, between the first and the
+        last point; what lies before the first is not a gap but the beginning."""
+        known = self.traces["active"].mean
+        places = [n for n, value in enumerate(known) if value is not None]
+        return [
+            (self.at[one] + self.step, self.at[other])
+            for one, other in pairwise(places)
+            if other > one + 1
+        ]
+
+
+class _Sums:
+    """What falls into each step, of one value."""
+
+    def __init__(self, length: int) -> None:
+        self.low = [inf] * length
+        self.high = [-inf] * length
+        self.sum = [0.0] * length
+        self.count = [0.0] * length
+
+    def add(
+        self, place: int, low: float, high: float, total: float, count: float
+    ) -> None:
+        if count != count:
+            return
+        self.sum[place] += total
+        self.count[place] += count
+        if low < self.low[place]:
+            self.low[place] = low
+        if high > self.high[place]:
+            self.high[place] = high
+
+    def trace(self) -> Trace:
+        counts = self.count
+        return Trace(
+            [
+                _short(s / n) if n else None
+                for s, n in zip(self.sum, counts, strict=True)
+            ],
+            [_short(v) if n else None for v, n in zip(self.low, counts, strict=True)],
+            [_short(v) if n else None for v, n in zip(self.high, counts, strict=True)],
+        )
+
+
+def _short(value: float) -> float:
+    """A float32 has seven digits; more would only be longer to send."""
+    return round(value, 2) if value < 100_000 else float(round(value))
+
+
+def points(
+    stretches: Iterable[Stretch], since: float, until: float, step: float
+) -> Points:
+    """Put what was stored into steps from *since* (rounded down) to *until*."""
+    first = int(since // step)
+    length = max(int(-(-until // step)) - first, 1)
+    sums = [_Sums(length) for _ in VALUES]
+    seen = [False] * length
+    for stretch in stretches:
+        found = [
+            (bucket - first, i, j)
+            for bucket, i, j in cuts(stretch.times, step)
+            if 0 <= bucket - first < length
+        ]
+        for place, _i, _j in found:
+            seen[place] = True
+        for n, one in enumerate(sums):
+            _fill(one, stretch, n, found)
+    traces = {name: one.trace() for name, one in zip(VALUES, sums, strict=True)}
+    at = [(first + n) * step for n in range(length)]
+    _carry(seen, traces.values(), int(CARRIED // step))
+    return Points(at, step, traces)
+
+
+def _fill(
+    sums: _Sums, stretch: Stretch, value: int, found: Iterable[tuple[int, int, int]]
+) -> None:
+    if stretch.is_raw:
+        column = stretch.columns[value]
+        for place, i, j in found:
+            sums.add(place, *summary(column[i:j]))
+        return
+    n = value * len(STATISTICS)
+    four = stretch.columns[n : n + len(STATISTICS)]
+    for place, i, j in found:
+        sums.add(place, *combined([column[i:j] for column in four]))
+
+
+def _carry(seen: Sequence[bool], traces: Iterable[Trace], most: int) -> None:
+    """Let a value stand while no reading came, for up to *most* steps in the middle."""
+    lines = [line for trace in traces for line in (trace.mean, trace.low, trace.high)]
+    place = 0
+    for is_seen, steps in groupby(seen):
+        length = len(list(steps))
+        end = place + length
+        if not is_seen and place > 0 and end < len(seen) and length <= most:
+            for line in lines:
+                line[place:end] = [line[place - 1]] * length
+        place = end
+
+
+def summed(parts: Sequence[Points]) -> Points:
+    """Add up the same series of several directors; what is not known adds nothing."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    traces = {}
+    for name in VALUES:
+        found = [part.traces[name] for part in parts]
+        traces[name] = Trace(
+            _added([trace.mean for trace in found]),
+            _added([trace.low for trace in found]),
+            _added([trace.high for trace in found]),
+        )
+    return Points(first.at, first.step, traces)
+
+
+def _added(lines: Sequence[Known]) -> Known:
+    whole: Known = []
+    for values in zip(*lines, strict=True):
+        known = [value for value in values if value is not None]
+        whole.append(sum(known) if known else None)
+    return whole

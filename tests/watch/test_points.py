@@ -1,0 +1,112 @@
+from array import array
+from math import nan
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.watch.chunks import Block
+from cluster.watch.levels import MINUTE, minutes_of, quarter_of
+from cluster.watch.packing import VALUES
+from cluster.watch.points import Stretch, points, summed
+
+ACTIVE, CONNS, OUT = (VALUES.index(n) for n in ("active", "conns", "out_packets"))
+
+
+def raw(times, **values):
+    columns = [array("f", values.get(name, [1.0] * len(times))) for name in VALUES]
+    return Stretch(array("d", times), columns)
+
+
+def trace(found, name="active"):
+    return found.traces[name].mean
+
+
+def test_a_silence_is_a_gap_not_a_zero():
+    found = points([raw([0, 2, 4, 20, 22])], 0, 24, 2)
+    assert trace(found) == [1.0] * 3 + [None] * 7 + [1.0] * 2
+    assert found.gaps() == [(6, 20)]
+
+
+def test_a_reading_that_is_a_little_late_leaves_no_gap():
+    found = points([raw([0, 2, 6.1, 8.1])], 0, 10, 2)
+    assert trace(found) == [1.0] * 5
+    assert found.gaps() == []
+
+
+def test_what_lies_before_the_first_reading_is_no_gap():
+    found = points([raw([50, 52])], 0, 60, 2)
+    assert found.gaps() == []
+    assert trace(found)[:25] == [None] * 25
+
+
+def test_a_rate_that_is_not_known_is_not_carried_on():
+    found = points([raw([0, 2, 4], conns=[5, nan, 7])], 0, 6, 2)
+    assert trace(found, "conns") == [5, None, 7]
+
+
+def test_lowest_and_highest_go_with_the_mean():
+    found = points([raw([0, 2, 4, 6], conns=[1, 9, 4, 4])], 0, 8, 4)
+    conns = found.traces["conns"]
+    assert (conns.mean, conns.low, conns.high) == ([5, 4], [1, 4], [9, 4])
+
+
+def test_replies_that_pass_by_are_not_zero():
+    times = [0, 2]
+    assert not points([raw(times, out_packets=[nan, nan])], 0, 4, 2).sees_replies()
+    assert points([raw(times, out_packets=[0, 0])], 0, 4, 2).sees_replies()
+    assert points([], 0, 4, 2).sees_replies()  # nothing is known: nothing is said
+    assert points([], 0, 4, 2).is_empty
+
+
+def test_two_directors_are_added_up_though_they_tick_at_different_moments():
+    parts = [
+        points([raw([0.1, 2.1, 4.1], active=[10, 20, 30])], 0, 6, 2),
+        points([raw([1.3, 3.3], active=[1, 1])], 0, 6, 2),
+    ]
+    assert trace(summed(parts)) == [11, 21, 30]
+
+
+def test_raw_and_rolled_up_parts_of_one_step_make_one_point():
+    block = Block(7, array("I", [0, 2000]), {"": raw([0, 2], conns=[2, 4]).columns})
+    minutes = minutes_of(block, 0)
+    rolled = Stretch(array("d", [0.0]), minutes.series[""])
+    fresh = raw([60, 62], conns=[20, 6])
+    (conns,) = (points([rolled, fresh], 0, 120, 120).traces["conns"],)
+    assert (conns.mean, conns.low, conns.high) == ([8.0], [2.0], [20.0])
+
+
+values = st.one_of(st.just(nan), st.floats(0, 1e6, width=32))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 299_000), values), max_size=150),
+    st.integers(0, 11),
+)
+def test_minutes_and_quarters_say_the_same_as_the_readings(readings, slot):
+    """Lowest, highest, sum and count of a roll-up are those of its readings."""
+    readings = sorted(dict(readings).items())
+    axis = array("I", [at for at, _ in readings])
+    column = array("f", [value for _, value in readings])
+    block = Block(7, axis, {"": [column] * 7})
+    minutes = minutes_of(block, slot * 300)
+    for n, minute in enumerate(minutes.axis):
+        begin = (minute * 60 - slot * 300) * 1000
+        known = [v for at, v in readings if begin <= at < begin + 60_000 and v == v]
+        check([column[n] for column in minutes.series[""][:4]], known)
+    quarter = quarter_of(minutes, slot // 3, 0)
+    if quarter is None:
+        assert not readings
+    else:
+        assert list(quarter.axis) == [slot // 3]
+        found = [column[0] for column in quarter.series[""][:4]]
+        check(found, [v for _, v in readings if v == v])
+    assert minutes.width == MINUTE.width
+
+
+def check(statistics, known):
+    low, high, total, count = statistics
+    if not known:
+        assert count != count
+        return
+    assert (low, high, count) == (min(known), max(known), len(known))
+    assert abs(total - sum(known)) <= 1e-6 * sum(known) * len(known) + 1e-9
