@@ -91,6 +91,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:pk>/confirm/", runs.run_confirm, name="run_confirm"),
     path("runs/<int:pk>/cancel/", runs.run_cancel, name="run_cancel"),
     path("runs/<int:pk>/log.txt", runs.run_output, name="run_output"),
+    path("runs/<int:pk>/plan.sh", runs.run_shell, name="run_shell"),
+    path("runs/<int:pk>/steps/<int:position>/", runs.run_step, name="run_step"),
     path("clusters/<slug:slug>/history/", history.history, name="history"),
     path(
         "clusters/<slug:slug>/history/<int:number>/load/",

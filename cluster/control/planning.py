@@ -44,20 +44,20 @@ def hosts_of(run: Run) -> list[Host]:
     """Return the hosts that take part: those wished for and those with a footprint."""
     wanted = run.wanted
     hosts = run.cluster.hosts.select_related("credential", "cluster").trusted()
-    return [h for h in hosts if _needed(wanted, h) or h.left_behind]
+    needed = _needed(wanted)
+    return [h for h in hosts if h.name in needed or h.left_behind]
 
 
-def _needed(wanted: wish.ClusterWish, host: Host) -> bool:
+def _needed(wanted: wish.ClusterWish) -> set[str]:
+    """Return the names of the hosts that the wish cannot do without."""
     if not wanted.vips:
-        return False
-    served = {name: rip for rip, name in wanted.real_servers}
-    rip = served.get(host.name)
-    uses = any(
-        server.address == rip
+        return set()
+    used = {
+        server.address
         for service in wanted.table.services
         for server in service.servers
-    )
-    return host.name == wanted.director or uses
+    }
+    return {wanted.director, *(n for rip, n in wanted.real_servers if rip in used)}
 
 
 def decide(attendance: Attendance) -> Decision:
@@ -102,11 +102,11 @@ def _refuse_blind(
         )
     blind = []
     # NAT leaves nothing on a real server that would show that it is in service.
-    served = _in_service(wanted, seen)
+    served, needed = _in_service(wanted, seen), _needed(wanted)
     for host in hosts:
         if host.name not in seen.troubles:
             continue
-        settled = host.left_behind or not _needed(wanted, host) or host.name in served
+        settled = host.left_behind or host.name not in needed or host.name in served
         if host.is_director or not settled:
             blind.append(seen.troubles[host.name])
     if blind:

@@ -17,6 +17,7 @@ from cluster.control.targets import Connect
 from cluster.control.trouble import record_trouble
 from cluster.lvs import privileges
 from cluster.lvs.change import Change
+from cluster.lvs.command import DEADLINE
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Host, Run, Step
@@ -49,8 +50,9 @@ class Attendance:
         self.renew()
         return seen
 
-    def renew(self) -> None:
-        if not Run.objects.renew(self.run.pk, self.owner):
+    def renew(self, deadline: float = DEADLINE) -> None:
+        """Hold on to the run while a command with this deadline is carried out."""
+        if not Run.objects.renew(self.run.pk, self.owner, deadline):
             raise LeaseLost(f"run {self.run.pk}")
 
     def shell(self, host: Host) -> Shell:
@@ -74,7 +76,7 @@ class Attendance:
             if not warm:
                 raise
             self.shells.pop(host.name).close()
-            self.renew()
+            self.renew(change.command.deadline)
             return self.shell(host).run(change.command)
         except RemoteError as error:
             self.lost[host.name] = error
@@ -136,7 +138,7 @@ def succeeded(change: Change, output: Output) -> bool:
 
 def _announce(attendance: Attendance, step: Step) -> None:
     """Commit the intent. From here on the command counts as sent."""
-    attendance.renew()
+    attendance.renew(step.value.command.deadline)
     with transaction.atomic():
         # The lease is part of the condition: a worker that slept through the end of
         # its lease finds no row and sends nothing.

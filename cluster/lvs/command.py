@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass
 
 ROOT = ("sudo", "-n")
+DEADLINE = 10.0  # seconds, for a command that does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Command:
     argv: tuple[str, ...]
     stdin: bytes = b""
     root: bool = False
-    deadline: float = 10.0
+    deadline: float = DEADLINE
 
     def __post_init__(self) -> None:
         if not self.argv:

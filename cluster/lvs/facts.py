@@ -156,9 +156,15 @@ SOURCE_NAT = {
     )
     for tool in source_nat.TOOLS
 }
-RULES = Fact(Command(("ipvsadm", "-Sn"), root=True), rules.parse)
+# A listing costs one round to the kernel for each service.
+_LISTING = 30.0
+RULES = Fact(
+    Command(("ipvsadm", "-Sn"), root=True, deadline=_LISTING),
+    rules.parse,
+)
 THRESHOLDS = Fact(
-    Command(("ipvsadm", "-Ln", "--thresholds"), root=True), counters.parse_thresholds
+    Command(("ipvsadm", "-Ln", "--thresholds"), root=True, deadline=_LISTING),
+    counters.parse_thresholds,
 )
 CONNECTIONS = Fact(
     Command(("ipvsadm", "-Ln", "--persistent-conn"), root=True),

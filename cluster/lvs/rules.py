@@ -27,6 +27,7 @@ _CHECKSUMS = {
     "--tun-csum": "csum",
     "--tun-remcsum": "remcsum",
 }
+_PLAIN = Tunnel()
 DEFAULT_PERSISTENCE = 300
 
 
@@ -158,6 +159,10 @@ def _read_address(words: list[str]) -> tuple[ServiceAddress, list[str]]:
     return _service_address(words[0], words[1]), words[2:]
 
 
+# A real server stands in many services.
+_address = lru_cache(maxsize=4096)(ip_address)
+
+
 # The servers of a service stand together, so that most lines repeat the one before.
 @lru_cache(maxsize=64)
 def _service_address(switch: str, endpoint: str) -> ServiceAddress:
@@ -216,7 +221,7 @@ def _read_server(words: list[str]) -> RealServer:
     if words[0] != "-r":
         raise RuleError(words[0])
     host, port = split_endpoint(words[1])
-    method, tunnel = ForwardingMethod.DR, Tunnel()
+    method, tunnel = ForwardingMethod.DR, _PLAIN
     numbers = {"-w": 1, "-x": 0, "-y": 0}
     rest = iter(words[2:])
     for word in rest:
@@ -229,9 +234,9 @@ def _read_server(words: list[str]) -> RealServer:
         else:
             tunnel = _read_tunnel_option(tunnel, word, next(rest, ""))
     # Every tunneling server is listed with its type; plain ipip is what None means.
-    kept = None if tunnel == Tunnel() else tunnel
+    kept = None if tunnel == _PLAIN else tunnel
     weight, upper, lower = numbers.values()
-    return RealServer(ip_address(host), port, method, weight, upper, lower, kept)
+    return RealServer(_address(host), port, method, weight, upper, lower, kept)
 
 
 def _read_tunnel_option(tunnel: Tunnel, word: str, value: str) -> Tunnel:

@@ -39,7 +39,7 @@ def changes(
         if before is None:
             _add_service(growing, service, names)
             new = True
-        else:
+        elif before != service:
             edited |= _edit_service(growing, before, service, names)
             _cut_servers(cutting, before, service, names)
     for at in ours:
@@ -98,13 +98,13 @@ def _add_service(
     for server in service.servers:
         # Deleting the service takes its servers along: no inverse of their own.
         into.add(rules.add_server(service.at, server), [])
-    into.sentences.append(
-        _("Add virtual service {service}", service=described(service))
+    into.say(
+        _("Add virtual service {service}", service=described(service)),
+        *(
+            _("Add {server} to it", server=server_described(server, names))
+            for server in service.servers
+        ),
     )
-    into.sentences += [
-        _("Add {server} to it", server=server_described(server, names))
-        for server in service.servers
-    ]
 
 
 def _edit_service(
@@ -117,23 +117,22 @@ def _edit_service(
     edited = False
     if normal(before).alone != normal(after).alone:
         into.add(rules.edit_service(after), [rules.edit_service(before)])
-        into.sentences.append(
-            _("Change virtual service to {service}", service=described(after))
-        )
+        into.say(_("Change virtual service to {service}", service=described(after)))
         edited = True
+    present = {server.sort_key: server for server in before.servers}
     for server in after.servers:
-        old = before.server(server.address, server.port)
+        old = present.get(server.sort_key)
+        if old == server:
+            continue
         words = server_described(server, names)
         if old is None:
             undo = [rules.delete_server(after.at, server)]
             into.add(rules.add_server(after.at, server), undo)
-            text = _("Add {server} to {at}", server=words, at=after.at)
-            into.sentences.append(text)
-        elif old != server:
+            into.say(_("Add {server} to {at}", server=words, at=after.at))
+        else:
             undo = [rules.edit_server(after.at, old)]
             into.add(rules.edit_server(after.at, server), undo)
-            text = _("Change {server} in {at}", server=words, at=after.at)
-            into.sentences.append(text)
+            into.say(_("Change {server} in {at}", server=words, at=after.at))
             edited = True
     return edited
 
@@ -144,19 +143,20 @@ def _cut_servers(
     after: VirtualService,
     names: Mapping[IPAddress, str],
 ) -> None:
+    kept = {server.sort_key for server in after.servers}
     for server in before.servers:
-        if after.server(server.address, server.port) is None:
+        if server.sort_key not in kept:
             undo = [rules.add_server(after.at, server)]
             into.add(rules.delete_server(after.at, server), undo)
             name = names.get(server.address, server.endpoint)
-            into.sentences.append(_("Take {name} out of {at}", name=name, at=after.at))
+            into.say(_("Take {name} out of {at}", name=name, at=after.at))
 
 
 def _delete_service(into: Rules, service: VirtualService) -> None:
     undo = [rules.add_service(service)]
     undo += [rules.add_server(service.at, server) for server in service.servers]
     into.add(rules.delete_service(service.at), undo)
-    into.sentences.append(_("Delete virtual service {at}", at=service.at))
+    into.say(_("Delete virtual service {at}", at=service.at))
 
 
 def described(service: VirtualService) -> Sentence:

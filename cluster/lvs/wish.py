@@ -6,10 +6,10 @@ it into one ``HostWish`` per host with the help of what the hosts said about the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeAlias
 
 from cluster.lvs import director, encapsulation, real_server, rules
 from cluster.lvs.host import INNER, LOOPBACK, HostState, HostWish
@@ -79,27 +79,39 @@ def host_wishes(
             [(vip.address, vip.number) for vip in wish.vips],
             observed[wish.director].addresses,
         )
+    uses = _uses(wish.table)
     for rip, name in wish.real_servers:
-        served, gue = _served_by(wish, rip)
+        served, gue = _served_by(wish, uses.get(rip, ()))
         if served:
             wishes[name] = real_server.wish(served, rip, gue)
     return wishes
 
 
+# A real server where it is used: the VIP, None for a mark, and its entry.
+_Use: TypeAlias = tuple[IPAddress | None, RealServer]
+
+
+def _uses(table: Table) -> dict[IPAddress, list[_Use]]:
+    found: dict[IPAddress, list[_Use]] = {}
+    for service in table.services:
+        for server in service.servers:
+            found.setdefault(server.address, []).append((service.at.address, server))
+    return found
+
+
 def _served_by(
-    wish: ClusterWish, rip: IPAddress
+    wish: ClusterWish, uses: Iterable[_Use]
 ) -> tuple[dict[str, list[tuple[IPAddress, int]]], set[int]]:
     """Return the VIPs of a real server by device, and its ports for GUE."""
     used: dict[str, set[IPAddress | None]] = {}
     gue = set()
-    for service in wish.table.services:
-        for server in service.servers:
-            device = _device(server)
-            if server.address != rip or not device:
-                continue
-            used.setdefault(device, set()).add(service.at.address)
-            if server.tunnel and server.tunnel.port:
-                gue.add(server.tunnel.port)
+    for vip, server in uses:
+        device = _device(server)
+        if not device:
+            continue
+        used.setdefault(device, set()).add(vip)
+        if server.tunnel and server.tunnel.port:
+            gue.add(server.tunnel.port)
     served = {
         device: [(v.address, v.number) for v in wish.vips if v.address in used[device]]
         for device in INNER

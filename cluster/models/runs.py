@@ -21,11 +21,12 @@ from django.utils.translation import gettext_lazy as _
 
 from cluster.lvs import words
 from cluster.lvs.change import Change
+from cluster.lvs.command import DEADLINE
 from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import Sentence
 from cluster.models.clusters import Cluster, Host
 
-# Longer than the longest deadline of one command (10 s) plus a connection (8 s).
+# Longer than the usual deadline of a command (10 s) plus a connection (8 s).
 LEASE = timedelta(seconds=20)
 
 
@@ -73,10 +74,15 @@ class RunQuerySet(models.QuerySet["Run"]):
         taken = self.unattended().filter(pk=pk)
         return taken.update(lease_owner=owner, lease_until=Now() + LEASE) == 1
 
-    def renew(self, pk: int, owner: uuid.UUID) -> bool:
-        """Keep the run for another lease; False when it was taken away meanwhile."""
+    def renew(self, pk: int, owner: uuid.UUID, deadline: float = DEADLINE) -> bool:
+        """Keep the run for another lease; False when it was taken away meanwhile.
+
+        *deadline* is that of the command to come: until it has passed, nobody else
+        may look at the host and conclude that the command was not sent.
+        """
         mine = self.filter(pk=pk, lease_owner=owner, lease_until__gte=Now())
-        return mine.update(lease_until=Now() + LEASE) == 1
+        longer = timedelta(seconds=max(0.0, deadline - DEADLINE))
+        return mine.update(lease_until=Now() + LEASE + longer) == 1
 
     def release(self, pk: int, owner: uuid.UUID) -> None:
         self.filter(pk=pk, lease_owner=owner).update(lease_until=None)
@@ -211,7 +217,7 @@ class Step(models.Model):
     def __str__(self) -> str:
         return f"{self.run} step {self.position} on {self.host}"
 
-    @property
+    @cached_property
     def value(self) -> Change:
         return Change.from_json(self.change)
 

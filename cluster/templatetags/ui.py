@@ -1,6 +1,7 @@
 """Template names for icons, states and numbers; the rules are in plain modules."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from cluster.sparkline import sparkline as draw
 from cluster.states import state_of
 
 register = template.Library()
+MOST_LINES = 40  # of the input of a command on a page
 
 for function in (
     numbers.count,
@@ -89,6 +91,27 @@ def as_shell(command: Command) -> str:
         return command.line
     text = command.stdin.decode("utf-8", "replace").rstrip("\n")
     return f"{command.line} <<'END'\n{text}\nEND"
+
+
+@dataclass(frozen=True, slots=True)
+class Clipped:
+    """The beginning of a command; *left* lines of its input are not in *text*."""
+
+    text: str
+    lines: int
+    left: int
+
+
+@register.filter
+def clipped(command: Command) -> Clipped:
+    """Return what a page shows of a command, at most its first rules."""
+    lines = command.stdin.decode("utf-8", "replace").splitlines(keepends=True)
+    left = len(lines) - MOST_LINES
+    # A few more than that are not worth a click.
+    if left <= MOST_LINES // 4:
+        return Clipped(as_shell(command), len(lines), 0)
+    head = replace(command, stdin="".join(lines[:MOST_LINES]).encode())
+    return Clipped(as_shell(head).removesuffix("\nEND"), len(lines), left)
 
 
 @register.inclusion_tag("parts/sparkline.html")

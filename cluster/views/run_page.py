@@ -16,6 +16,7 @@ from cluster.templatetags.ui import as_shell
 
 State = Run.State
 _FAILED = (Step.State.FAILED, Step.State.UNKNOWN)
+MOST_COPIED = 32 * 1024
 _OVER = (Step.State.DONE, Step.State.FAILED, Step.State.UNKNOWN, Step.State.UNDONE)
 
 
@@ -56,8 +57,7 @@ class Tally:
 
 
 def run_context(run: Run, person: User) -> dict[str, Any]:
-    rows = run.steps.select_related("host")
-    steps = [ShownStep(row, row.value) for row in rows]
+    steps = shown_steps(run)
     forward = [step for step in steps if step.row.undoes_id is None]
     back = [step for step in steps if step.row.undoes_id is not None]
     returning = run.state == State.RETURNING
@@ -84,7 +84,7 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
         if run.state == State.PLANNING
         else [],
         "may_operate": person.may_operate,
-        "shell_text": shell_text(forward) if is_plan else "",
+        "shell_text": shell_text(forward) if is_plan and is_short(forward) else "",
         "failed": [step for step in forward if step.row.state in _FAILED],
         "again": run.is_final and run.state != State.CONVERGED,
     }
@@ -132,6 +132,15 @@ def elapsed(run: Run) -> timedelta | None:
     return (run.finished_at or timezone.now()) - begin
 
 
+def is_short(steps: Iterable[ShownStep]) -> bool:
+    """Whether the plan may stand in its page once more, to be copied."""
+    return sum(len(step.change.command.stdin) for step in steps) < MOST_COPIED
+
+
+def shown_steps(run: Run) -> list[ShownStep]:
+    return [ShownStep(row, row.value) for row in run.steps.select_related("host")]
+
+
 def shell_text(steps: Iterable[ShownStep]) -> str:
     """Return the plan as text to paste, each command under host and sentence."""
     parts = []
@@ -142,13 +151,23 @@ def shell_text(steps: Iterable[ShownStep]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def step_text(step: ShownStep) -> str:
+    """Return one step, nothing left out: what it does, the command, its undo."""
+    change = step.change
+    parts = [f"# {s.translated(gettext)}" for s in change.sentences]
+    parts += [as_shell(change.command), ""]
+    if change.undo:
+        parts += ["# " + gettext("Undo:"), as_shell(change.undo)]
+    return "\n".join(parts) + "\n"
+
+
 def log_text(run: Run) -> str:
     """Return the whole run as plain text: what was sent, what came back."""
     said = [sentence.translated(gettext) for sentence in run.account_sentences]
     parts = [f"run {run} · {run.cluster} · {run.get_state_display()}"]
     parts += [f"plan {run.plan_hash}", *said, ""]
-    for row in run.steps.select_related("host"):
-        step = ShownStep(row, row.value)
+    for step in shown_steps(run):
+        row = step.row
         title = "; ".join(s.translated(gettext) for s in step.change.sentences)
         parts += [
             f"--- {row.position} {row.host.name}: {title}",

@@ -15,12 +15,19 @@ from django.views.decorators.http import require_POST, require_safe
 from cluster import audit, tasks
 from cluster.audit import Action, Actor
 from cluster.lvs.words import say
-from cluster.models import Cluster, Run
+from cluster.models import Cluster, Run, Step
 from cluster.review import ask_for_plan, confirm
 from cluster.views.access import operator_required
 from cluster.views.bell import ring
 from cluster.views.request import PersonRequest
-from cluster.views.run_page import log_text, run_context
+from cluster.views.run_page import (
+    ShownStep,
+    log_text,
+    run_context,
+    shell_text,
+    shown_steps,
+    step_text,
+)
 
 State = Run.State
 STOP_POLLING = 286  # htmx: swap this answer and ask no more
@@ -122,10 +129,29 @@ def run_cancel(request: PersonRequest, pk: int) -> HttpResponse:
 @require_safe
 def run_output(request: PersonRequest, pk: int) -> HttpResponse:
     """Everything that was sent and what came back, as text."""
-    response = HttpResponse(
-        log_text(_run(pk)), content_type="text/plain; charset=utf-8"
+    return _as_text(log_text(_run(pk)), f"run-{pk}.txt")
+
+
+@require_safe
+def run_shell(request: PersonRequest, pk: int) -> HttpResponse:
+    """The plan as text to paste, where it is too long to stand in its page."""
+    forward = [s for s in shown_steps(_run(pk)) if s.row.undoes_id is None]
+    return _as_text(shell_text(forward), f"plan-{pk}.sh")
+
+
+@require_safe
+def run_step(request: PersonRequest, pk: int, position: int) -> HttpResponse:
+    """One step with every line of its command."""
+    row = get_object_or_404(
+        Step.objects.select_related("host"), run=pk, position=position
     )
-    response["Content-Disposition"] = f'attachment; filename="run-{pk}.txt"'
+    return _as_text(step_text(ShownStep(row, row.value)))
+
+
+def _as_text(text: str, file_name: str = "") -> HttpResponse:
+    response = HttpResponse(text, content_type="text/plain; charset=utf-8")
+    if file_name:
+        response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     return response
 
 

@@ -1,8 +1,11 @@
 """A run from its plan to a definite end, against hosts in memory."""
 
 import time
+import uuid
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from cluster import audit
 from cluster.control.steps import Attendance
@@ -256,7 +259,7 @@ def test_a_slow_host_does_not_cost_the_lease(lab, monkeypatch):
     renewed = []
     renew = Attendance.renew
     monkeypatch.setattr(
-        Attendance, "renew", lambda self: renewed.append(1) or renew(self)
+        Attendance, "renew", lambda self, *more: renewed.append(1) or renew(self, *more)
     )
     monkeypatch.setattr("cluster.control.observe.PATIENCE", 0.01)
     monkeypatch.setattr(lab.models["web1"], "_cat", slowly(lab.models["web1"]._cat))
@@ -271,3 +274,15 @@ def slowly(answer):
         return answer(*args)
 
     return late
+
+
+def test_a_lease_lasts_until_the_deadline_of_a_long_command(lab):
+    """Nobody may take a command for lost while the host may still work on it."""
+    lab.want()
+    run, owner = lab.plan(), uuid.uuid4()
+    lab.confirm(run)
+    assert Run.objects.claim(run.pk, owner)
+    assert Run.objects.renew(run.pk, owner, deadline=65.0)
+    run.refresh_from_db()
+    left = run.lease_until - timezone.now()
+    assert timedelta(seconds=70) < left <= timedelta(seconds=75)

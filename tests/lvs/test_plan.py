@@ -2,9 +2,11 @@
 
 import pytest
 
+from cluster.lvs import table_plan
 from cluster.lvs.change import Change
 from cluster.lvs.host import Footprint, HostState
 from cluster.lvs.plan import plan
+from cluster.lvs.table import Table
 from cluster.lvs.terms import Scheduler
 from cluster.lvs.wish import host_wishes
 from tests.build import (
@@ -21,6 +23,7 @@ from tests.build import (
     real_server,
     server,
     service,
+    table,
     wish,
 )
 
@@ -233,3 +236,12 @@ def test_changes_and_states_survive_json():
         assert HostState.from_json(state.as_json()) == state
     for footprint in ours(VIP, services=(at(),)).values():
         assert Footprint.from_json(footprint.as_json()) == footprint
+
+
+def test_a_very_large_change_says_how_it_begins_and_how_much_more_there_is():
+    many = [service(port=port) for port in range(1, 1001)]
+    (change,) = table_plan.changes("lb01", Table(), table(*many), [], NAMES)
+    assert change.command.stdin.count(b"\n") == 3000
+    assert len(change.sentences) == 501
+    assert str(change.sentences[-1]) == "and 2500 more: see the rules"
+    assert change.command.deadline == 10 + 3000 * 0.005

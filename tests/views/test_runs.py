@@ -1,5 +1,7 @@
 """A run on its page: planned, confirmed once, watched, told to its end."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -129,6 +131,48 @@ def test_review_rejects_get_viewers_and_strangers(operator, viewer, lab):
 
 
 # -- the page in every state --
+
+
+@pytest.fixture
+def long_run(run):
+    """A run with a step of 11,000 rules."""
+    step = next(s for s in run.steps.all() if s.value.command.stdin)
+    rules = [
+        f"-a -t 10.0.1.31:80 -r 10.9.{n // 250}.{n % 250}:80" for n in range(11000)
+    ]
+    said = [say("Add {n}", n=n) for n in range(501)]
+    change = step.value
+    command = replace(change.command, stdin="\n".join(rules).encode())
+    whole = replace(change, command=command, undo=command, sentences=tuple(said))
+    Step.objects.filter(pk=step.pk).update(change=whole.as_json())
+    return run
+
+
+def test_a_long_command_is_folded_with_a_way_to_all_of_it(operator, long_run):
+    page = shown(operator, long_run)
+    assert "-r 10.9.0.39:80" in page
+    assert "-r 10.9.0.40:80" not in page
+    assert "10,960 more rules are not shown here." in page
+    assert "489 more sentences" in page
+    assert len(page) < 300_000
+    way = re.search(r'href="([^"]+)">Show all 11,000<', page)
+    whole = operator.get(way[1])
+    assert whole["Content-Type"] == "text/plain; charset=utf-8"
+    text = whole.content.decode()
+    assert "-r 10.9.0.40:80" in text
+    assert text.count("-r 10.9.43.249:80") == 2  # in the command and in its undo
+
+
+def test_a_long_plan_is_loaded_instead_of_copied(operator, long_run, viewer):
+    url = page_of(long_run, "run_shell")
+    assert url in shown(operator, long_run)
+    text = viewer.get(url).content.decode()
+    assert "sudo -n ipvsadm -R <<'END'\n-a -t 10.0.1.31:80 -r 10.9.0.0:80\n" in text
+
+
+def test_a_step_of_another_run_is_not_found(operator, run):
+    url = reverse("cluster:run_step", args=[run.pk, 99])
+    assert operator.get(url).status_code == 404
 
 
 def test_a_plan_shows_every_command_with_its_undo(operator, run):
