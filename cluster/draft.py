@@ -113,6 +113,17 @@ def save(cluster: Cluster, wanted: Iterable[WantedService]) -> None:
     RealServer.objects.bulk_create(new, batch_size=1000)
 
 
+def as_stored(value: ServiceValue) -> ServiceValue | None:
+    """Return what the rows would say of a service; None when no row can hold it."""
+    if value.at.address is None:
+        return None
+    wanted = WantedService(value)
+    servers = [
+        RealServer(**_server_fields(s, None, enabled=True)) for s in value.servers
+    ]
+    return VirtualService(**_service_fields(wanted)).as_value(servers)
+
+
 def _save_servers(
     row: VirtualService,
     service: WantedService,

@@ -5,13 +5,17 @@ Pages and commands both come here; who carries it out is told by the caller.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from cluster import audit
 from cluster.audit import Action, Actor
+from cluster.lvs.parts import Scope
+from cluster.lvs.table import ServiceAddress
 from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import say
 from cluster.models import Cluster, Run, User
@@ -33,14 +37,40 @@ def ask_for_plan(
     cluster: Cluster, person: User, actor: Actor, wanted: ClusterWish | None = None
 ) -> Review:
     """Return a run that is to plan what is wanted now, or *wanted* instead."""
-    wish = (wanted or cluster.wish()).as_json()
+    return _ask(cluster, wanted or cluster.wish(), person, actor)
+
+
+@transaction.atomic
+def ask_for_repair(
+    cluster: Cluster, scope: Scope, person: User, actor: Actor
+) -> Review | None:
+    """Return a run that leads back to the newest revision; None before the first."""
+    applied = cluster.applied()
+    if applied is None:
+        return None
+    return _ask(cluster, applied, person, actor, scope=scope.as_json())
+
+
+@transaction.atomic
+def ask_for_adoption(
+    cluster: Cluster, services: Iterable[ServiceAddress], person: User, actor: Actor
+) -> Review:
+    """Return a run for the wish, after which these services are ours."""
+    adopts = [str(at) for at in services]
+    return _ask(cluster, cluster.wish(), person, actor, adopts=adopts)
+
+
+def _ask(
+    cluster: Cluster, wish: ClusterWish, person: User, actor: Actor, **about: Any
+) -> Review:
     busy = cluster.runs.in_progress().first()
     if busy:
         return Review(busy, is_busy=True)
-    same = cluster.runs.filter(state=State.PLANNING, wish=wish).first()
+    asked = {"wish": wish.as_json(), "scope": {}, "adopts": []} | about
+    same = cluster.runs.filter(state=State.PLANNING, **asked).first()
     if same:
         return Review(same)
-    run = Run.objects.create(cluster=cluster, wish=wish, requested_by=person)
+    run = Run.objects.create(cluster=cluster, requested_by=person, **asked)
     _supersede(cluster, run)
     audit.of_run(actor, Action.PLANNED, run, say("Ask for plan {run}", run=run))
     return Review(run, is_new=True)

@@ -89,6 +89,34 @@ HOSTS = {
     ),
 }
 
+# Hosts and clusters against the newest revision: the values of cluster.standing.
+STANDINGS = {
+    "in_sync": State(
+        pgettext_lazy("standing", "in sync"),
+        "equal",
+        "up",
+        _("Every host is as the newest revision wants it"),
+    ),
+    "differs": State(
+        pgettext_lazy("standing", "differs"),
+        "diamond",
+        "drift",
+        _("A host is not as the newest revision wants it"),
+    ),
+    "rebooted": State(
+        pgettext_lazy("standing", "rebooted"),
+        "refresh",
+        "drift",
+        _("Started again, and not everything of ours came back"),
+    ),
+    "not_known": State(
+        pgettext_lazy("standing", "not known"),
+        "help-circle",
+        "warn",
+        _("Could not be read and compared"),
+    ),
+}
+
 # Runs.
 RUNS = {
     "PLANNING": State(
@@ -180,7 +208,9 @@ STEPS = {
     ),
 }
 
-STATES: dict[str, State] = OBJECTS | ROWS | DIRECTORS | HOSTS | RUNS | DRAINS | STEPS
+STATES: dict[str, State] = (
+    OBJECTS | ROWS | DIRECTORS | HOSTS | STANDINGS | RUNS | DRAINS | STEPS
+)
 
 
 def state_of(value: object) -> State:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,12 +11,13 @@ from django.utils import timezone
 from cluster import audit
 from cluster.control.observe import Observation, unreadable
 from cluster.control.steps import Attendance
-from cluster.lvs import safety, wish
+from cluster.lvs import differences, safety, wish
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.host import Footprint, HostState
+from cluster.lvs.parts import Scope, narrowed, parts
 from cluster.lvs.plan import Plan, plan
 from cluster.lvs.replies import detours, nat_servers
-from cluster.lvs.table import Table
+from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Host, Run, Step
@@ -66,21 +66,48 @@ def decide(attendance: Attendance) -> Decision:
     wanted = run.wanted
     hosts = hosts_of(run)
     seen = attendance.observe(hosts)
-    _refuse_blind(wanted, hosts, seen)
+    _refuse_blind(wanted, hosts, seen, adopted_by(run))
     found = replan(run, hosts, seen)
-    cautions = _refuse_detours(wanted, seen) + _cautions(wanted, hosts, seen)
+    meant = replace(wanted, table=_table_after(wanted, seen, found, run))
+    cautions = _refuse_detours(wanted, seen) + _cautions(meant, hosts, seen)
     return Decision(found, seen.states, cautions)
+
+
+def _table_after(
+    wanted: wish.ClusterWish, seen: Observation, found: Plan, run: Run
+) -> Table:
+    """Return the table that the director has after the plan: a part of the wish when
+    the run is narrowed."""
+    state, scope = seen.states.get(wanted.director), Scope.from_json(run.scope)
+    if not scope or state is None:
+        return wanted.table
+    if not scope.keys:
+        return wanted.table if wanted.director in scope.hosts else state.table
+    mine = [change for change in found.changes if change.host == wanted.director]
+    table = state.table
+    for part in (part for change in mine for part in parts(change)):
+        table = differences.adopted(part, table, wanted.table)
+    return table
+
+
+def adopted_by(run: Run) -> list[ServiceAddress]:
+    """Return the services made by hand that are ours once the run has converged."""
+    return [one.at for one in run.wanted.table.services if str(one.at) in run.adopts]
 
 
 def replan(run: Run, hosts: list[Host], seen: Observation) -> Plan:
     """Return what is still to be done for the run's wish, from what was seen."""
     wanted = run.wanted
     states = {h.name: seen.states[h.name] for h in hosts if h.name in seen.states}
-    return plan_for(wanted, hosts, states)
+    whole = plan_for(wanted, hosts, states, adopted_by(run))
+    return narrowed(whole, Scope.from_json(run.scope))
 
 
 def plan_for(
-    wanted: wish.ClusterWish, hosts: Iterable[Host], states: dict[str, HostState]
+    wanted: wish.ClusterWish,
+    hosts: Iterable[Host],
+    states: dict[str, HostState],
+    adopts: Collection[ServiceAddress] = (),
 ) -> Plan:
     """Return the plan that leads from these states to a wish; raises NoPlan."""
     try:
@@ -88,11 +115,15 @@ def plan_for(
     except NoNetwork as error:
         raise NoPlan(error.sentence) from error
     footprints = {h.name: h.left_behind for h in hosts}
-    return plan(states, wishes, footprints, dict(wanted.real_servers))
+    names = dict(wanted.real_servers)
+    return plan(states, wishes, footprints, names, adopts)
 
 
 def _refuse_blind(
-    wanted: wish.ClusterWish, hosts: list[Host], seen: Observation
+    wanted: wish.ClusterWish,
+    hosts: list[Host],
+    seen: Observation,
+    adopts: list[ServiceAddress],
 ) -> None:
     """Refuse a plan that would send clients where we could not look."""
     names = {host.name for host in hosts}
@@ -114,7 +145,8 @@ def _refuse_blind(
     for name, state in seen.states.items():
         if state.table.unknown:
             raise NoPlan(_("{host}:", host=name), unreadable(state.table.unknown))
-        _refuse_foreign(wanted, next(h for h in hosts if h.name == name), state)
+        host = next(host for host in hosts if host.name == name)
+        _refuse_foreign(wanted, host, state, adopts)
 
 
 def _in_service(wanted: wish.ClusterWish, seen: Observation) -> set[str]:
@@ -142,18 +174,23 @@ def _refuse_detours(wanted: wish.ClusterWish, seen: Observation) -> list[Sentenc
     return [one.sentence for one in found]
 
 
-def _refuse_foreign(wanted: wish.ClusterWish, host: Host, state: HostState) -> None:
-    """Refuse to change a service that somebody made by hand."""
+def _refuse_foreign(
+    wanted: wish.ClusterWish,
+    host: Host,
+    state: HostState,
+    adopts: list[ServiceAddress],
+) -> None:
+    """Refuse to change a service that somebody made by hand and nobody adopted."""
     if host.name != wanted.director:
         return
-    ours = set(host.left_behind.services)
+    ours = {*host.left_behind.services, *adopts}
     for service in wanted.table.services:
         present = state.table.by_address.get(service.at)
         if present and service.at not in ours and present != service:
             raise NoPlan(
                 _(
-                    "{host} already has {at}, which was not made here. Delete it there"
-                    " or choose another address or port.",
+                    "{host} already has {at}, which was not made here. Adopt it, delete"
+                    " it there, or choose another address or port.",
                     host=host.name,
                     at=service.at,
                 )
@@ -187,8 +224,10 @@ def make_plan(attendance: Attendance) -> None:
         return
     if decision.plan.is_empty:
         run.tell([_("Every host is already as wished; there is nothing to send.")])
-        _write_plan(run, decision)
-        finish(run, Run.State.CONVERGED)
+        with transaction.atomic():
+            _write_plan(run, decision)
+            own(run)
+            finish(run, Run.State.CONVERGED)
         return
     with transaction.atomic():
         _write_plan(run, decision)
@@ -212,19 +251,21 @@ def _write_plan(run: Run, decision: Decision) -> None:
     )
 
 
-def adds_of(run: Run) -> dict[str, Footprint]:
-    return {name: _footprint(data) for name, data in run.adds.items()}
-
-
-def _footprint(data: dict[str, Any]) -> Footprint:
-    return Footprint.from_json(data)
+def own(run: Run) -> None:
+    """Write down what is ours, before the first command leaves: nothing of ours can be
+    forgotten on a host."""
+    adds = {name: Footprint.from_json(data) for name, data in run.adds.items()}
+    for host in run.cluster.hosts.filter(name__in=[n for n, a in adds.items() if a]):
+        host.footprint = (host.left_behind | adds[host.name]).as_json()
+        host.save(update_fields=["footprint"])
 
 
 def finish(run: Run, state: str) -> None:
     """End a run; a converged one leaves a revision when its wish is news."""
     with transaction.atomic():
         if state == Run.State.CONVERGED:
-            run.revision = run.cluster.keep_revision(run.wish, run.confirmed_by)
+            by = run.confirmed_by or run.requested_by
+            run.revision = run.cluster.keep_revision(run.wish, by)
         run.state = state
         run.finished_at = timezone.now()
         run.lease_until = None

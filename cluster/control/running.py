@@ -21,11 +21,11 @@ from cluster.control.comparing import compare_after
 from cluster.control.observe import leave_footprints
 from cluster.control.planning import (
     NoPlan,
-    adds_of,
     decide,
     finish,
     hosts_of,
     make_plan,
+    own,
     replan,
 )
 from cluster.control.steps import Attendance, LeaseLost, attending, perform
@@ -108,12 +108,7 @@ def _begin(attendance: Attendance) -> None:
         finish(run, Run.State.STALE)
         return
     with transaction.atomic():
-        # What is ours is written down before the first command leaves, so that
-        # nothing of ours can be forgotten on a host.
-        adds = adds_of(run)
-        for host in run.cluster.hosts.filter(name__in=adds):
-            host.footprint = (host.left_behind | adds[host.name]).as_json()
-            host.save(update_fields=["footprint"])
+        own(run)
         run.started_at = timezone.now()
         enter(run, Run.State.RUNNING)
 

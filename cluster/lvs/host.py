@@ -101,6 +101,14 @@ class HostState:
     def holds(self, wanted: BoundAddress) -> bool:
         return any(bound.key == wanted.key for bound in self.addresses)
 
+    def answers_for(self, wanted: BoundAddress) -> bool:
+        """Whether the address is there, on the LAN with any prefix: one that was bound
+        by hand is used, not bound a second time."""
+        return self.holds(wanted) or any(
+            b.device == wanted.device not in INNER and b.address == wanted.address
+            for b in self.addresses
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {
             "boot_id": self.boot_id,

@@ -24,11 +24,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cluster.lvs import change, source_nat, sysctls, table_plan
+from cluster.lvs import adoption, change, source_nat, sysctls, table_plan
 from cluster.lvs.change import Change, Phase
 from cluster.lvs.host import (
     ABSENT,
@@ -44,7 +44,7 @@ from cluster.lvs.host import (
 )
 from cluster.lvs.real_server import inner_vips
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, FORWARD, Purpose
-from cluster.lvs.table import IPAddress
+from cluster.lvs.table import IPAddress, ServiceAddress
 from cluster.lvs.terms import ForwardingMethod
 
 
@@ -78,13 +78,17 @@ def plan(
     desired: Mapping[str, HostWish],
     footprints: Mapping[str, Footprint],
     names: Mapping[IPAddress, str] | None = None,
+    adopts: Collection[ServiceAddress] = (),
 ) -> Plan:
     """Return what turns *observed* into *desired*, for every observed host.
 
-    *names* maps addresses of real servers to names, for the sentences only.
+    *names* maps addresses of real servers to names, for the sentences only. *adopts*
+    are services that were made by hand and are ours once the plan has run.
     """
     changes: list[Change] = []
     adds = {}
+    ours = {at for footprint in footprints.values() for at in footprint.services}
+    vips = adoption.vips_taken(observed.values(), adopts, ours)
     for host, state in observed.items():
         wish = desired.get(host, HostWish())
         footprint = footprints.get(host, Footprint())
@@ -97,7 +101,8 @@ def plan(
         changes += table_plan.changes(
             host, state.table, wish.table, footprint.services, names or {}
         )
-        adds[host] = _new_footprint(state, wish)
+        taken = adoption.taken_over(state, wish, adopts, vips)
+        adds[host] = _new_footprint(state, wish) | taken
     # sorted() is stable: inside a phase the hosts keep their order, and a host the
     # order in which its changes were made above.
     return Plan(tuple(sorted(changes, key=_order)), adds)
@@ -129,8 +134,10 @@ def _addresses(
     host: str, state: HostState, wish: HostWish, footprint: Footprint
 ) -> Iterable[Change]:
     wanted = {bound.key for bound in wish.addresses}
+    # It may have been bound by hand, and adopted with another prefix than ours has.
+    outside = {(b.device, b.address) for b in wish.addresses if b.device not in INNER}
     for bound in wish.addresses:
-        if state.holds(bound):
+        if state.answers_for(bound):
             continue
         if bound.device in INNER:
             yield change.bind_address(host, Phase.PREPARE, bound)
@@ -139,10 +146,21 @@ def _addresses(
             yield change.bind_address(host, Phase.BIND, bound)
             yield change.announce_address(host, bound)
     for bound in footprint.addresses:
-        if bound.key not in wanted and state.holds(bound):
+        needed = bound.key in wanted or (bound.device, bound.address) in outside
+        if needed or _others_serve(bound, state, footprint):
+            continue
+        if state.holds(bound):
             inner = bound.device in INNER
             phase = Phase.WITHDRAW if inner else Phase.RELEASE
             yield change.release_address(host, phase, bound)
+
+
+def _others_serve(bound: BoundAddress, state: HostState, footprint: Footprint) -> bool:
+    """Whether a service that is not ours has this VIP, so that it must stay."""
+    return any(
+        service.at.address == bound.address and service.at not in footprint.services
+        for service in state.table.services
+    )
 
 
 def _routes(
@@ -292,7 +310,7 @@ def _new_footprint(state: HostState, wish: HostWish) -> Footprint:
     before = {key: sysctls.value(now, key) for key, _value in wish.sysctls}
     present = state.table.by_address
     return Footprint(
-        tuple(b for b in wish.addresses if not state.holds(b)),
+        tuple(b for b in wish.addresses if not state.answers_for(b)),
         tuple(r for r in wish.routes if r not in state.routes),
         tuple((k, old) for k, v in wish.sysctls if (old := before[k]) and old != v),
         tuple(s.at for s in wish.table.services if s.at not in present),

@@ -93,7 +93,9 @@ class Run(models.Model):
 
     *wish* is what was to be reached, *observed* what each host had when the plan was
     made, *adds* what each host will have of ours. *account* is the list of sentences
-    that tells how it ended, *cautions* the reasons for a second look.
+    that tells how it ended, *cautions* the reasons for a second look. *scope* narrows
+    it to some hosts or lines (``lvs.parts.Scope``), and *adopts* names services that
+    were made by hand and are ours once it has converged.
     """
 
     State = RunState
@@ -103,6 +105,10 @@ class Run(models.Model):
     wish: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
         default=dict
     )
+    scope: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict
+    )
+    adopts: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
     observed: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
         default=dict
     )

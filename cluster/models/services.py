@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
 
@@ -105,13 +106,19 @@ class VirtualService(models.Model):
         address = ip_address(self.address)
         return table.ServiceAddress.of(protocol, address, self.port)
 
-    def as_value(self) -> table.VirtualService:
-        """Return this service as the core compares it, enabled servers only."""
+    def as_value(
+        self, servers: Iterable[RealServer] | None = None
+    ) -> table.VirtualService:
+        """Return this service as the core compares it, enabled servers only.
+
+        *servers* are given for a row that is not saved.
+        """
+        rows = self.servers.all() if servers is None else servers
         scheduler = terms.Scheduler(self.scheduler)
         return table.VirtualService(
             at=self.at,
             scheduler=scheduler,
-            servers=tuple(s.as_value() for s in self.servers.all() if s.enabled),
+            servers=tuple(row.as_value() for row in rows if row.enabled),
             persistence=self.persistence,
             netmask=self.netmask,
             flags=flag_names(
