@@ -19,7 +19,7 @@ from cluster.lvs.adoption import is_labelled, label_number
 from cluster.lvs.change import Change
 from cluster.lvs.host import INNER, BoundAddress, HostState
 from cluster.lvs.table import ServiceAddress, Table, VirtualService
-from cluster.lvs.wish_file import WantedService
+from cluster.lvs.wanted import WantedService
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 from cluster.models import Cluster, Comparison, Host, Vip

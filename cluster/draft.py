@@ -15,15 +15,16 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model
 
-from cluster.lvs import edits
 from cluster.lvs.drained import weight_of
 from cluster.lvs.edits import Edit, Names
 from cluster.lvs.encapsulation import IPIP
+from cluster.lvs.settings import Settings
 from cluster.lvs.table import RealServer as ServerValue
 from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.table import VirtualService as ServiceValue
+from cluster.lvs.wanted import WantedService
 from cluster.lvs.wish import ClusterWish
-from cluster.lvs.wish_file import WantedService
+from cluster.lvs.wish_edits import wish_edits
 from cluster.models import Cluster, Host, RealServer, Vip, VirtualService
 
 
@@ -35,7 +36,7 @@ def applied_table(cluster: Cluster) -> Table:
 
 def draft_edits(cluster: Cluster) -> list[Edit]:
     """Return what was edited since the newest revision, one edit per service."""
-    return edits.edits(applied_table(cluster), cluster.wish().table, names(cluster))
+    return wish_edits(cluster.applied(), cluster.wish(), names(cluster))
 
 
 def names(cluster: Cluster) -> Names:
@@ -57,6 +58,8 @@ def _wanted(row: VirtualService) -> WantedService:
         row.name,
         row.enabled,
         frozenset((value.address, value.port) for value, on in servers if not on),
+        row.owner,
+        row.notes,
     )
 
 
@@ -72,6 +75,17 @@ def load(cluster: Cluster, wish: ClusterWish | None) -> None:
     kept = {wanted.value.at for wanted in after}
     off = [w for at, w in before.items() if not w.enabled and at not in kept]
     save(cluster, [*after, *off])
+    _load_beside(cluster, wish)
+
+
+def _load_beside(cluster: Cluster, wish: ClusterWish | None) -> None:
+    """Take over settings and active director, as far as the directors still exist."""
+    directors = {host.name: host for host in cluster.hosts.directors()}
+    wished = wish.settings if wish else Settings()
+    cluster.settings = wished.of_hosts(directors).as_json()
+    if wish and wish.director in directors:
+        cluster.director = directors[wish.director]
+    cluster.save(update_fields=["settings", "director"])
 
 
 def _with_what_is_off(
@@ -86,7 +100,7 @@ def _with_what_is_off(
         if (server.address, server.port) in before.off - on
     ]
     whole = replace(value, servers=(*value.servers, *off))
-    return WantedService(whole, before.name, off=before.off - on)
+    return replace(before, value=whole, enabled=True, off=before.off - on)
 
 
 @transaction.atomic
@@ -195,6 +209,8 @@ def _service_fields(service: WantedService) -> dict[str, Any]:
         "one_packet": value.one_packet,
         "source_nat": value.source_nat,
         "name": service.name,
+        "owner": service.owner,
+        "notes": service.notes,
         "enabled": service.enabled,
     }
 

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from cluster.lvs.file_reader import Path, shown
-from cluster.lvs.wish_file import Document
+from cluster.lvs.wanted import Document
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 

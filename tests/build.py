@@ -3,13 +3,17 @@
 from ipaddress import ip_address, ip_interface
 
 from cluster.lvs.host import BoundAddress, HostState, Route
+from cluster.lvs.ipvs_sysctls import CATALOGUE
 from cluster.lvs.real_server import ARP_SYSCTLS
+from cluster.lvs.settings import DirectorSettings, Timeouts
 from cluster.lvs.table import RealServer, ServiceAddress, Table, VirtualService
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from cluster.lvs.wish import ClusterWish, Vip
 
 VIP, WEB1, WEB2 = "10.0.1.31", "10.0.1.6", "10.0.1.9"
 NAMES = {ip_address(WEB1): "web1", ip_address(WEB2): "web2"}
+# As Linux 6.1 has them.
+IPVS = tuple((one.key, one.default) for one in CATALOGUE if one.since != "6.2")
 QUIET = tuple((key, "0") for key, _ in ARP_SYSCTLS)
 
 
@@ -37,7 +41,13 @@ def bound(text, device="eth0", label=""):
 
 def director(*addresses, services=()):
     own = (bound("127.0.0.1/8", "lo"), bound("10.0.1.3/24"))
-    return HostState("boot-lb01", (*own, *addresses), table=table(*services))
+    return HostState(
+        "boot-lb01",
+        (*own, *addresses),
+        sysctls=IPVS,
+        table=table(*services),
+        settings=DirectorSettings(Timeouts(900, 120, 300)),
+    )
 
 
 def real_server(address=WEB1, *addresses, sysctls=QUIET, routes=()):

@@ -1,5 +1,7 @@
 """The cluster of the notes in memory: rows in the database, hosts as models."""
 
+from dataclasses import replace
+
 from cluster.control import running
 from cluster.models import (
     Cluster,
@@ -12,7 +14,7 @@ from cluster.models import (
     VirtualService,
 )
 from cluster.remote.shell import Unreachable
-from tests.build import WEB1, WEB2, director, real_server
+from tests.build import WEB1, WEB2, bound, director, real_server
 from tests.fake_shell import FakeShell
 from tests.model_host import ModelHost
 
@@ -50,6 +52,25 @@ class Lab:
             )
         self.cluster.director = self.host("lb01")
         self.cluster.save()
+
+    def add_director(self, name: str = "lb02", address: str = "10.0.1.5") -> Host:
+        """Add a second director, standing by."""
+        state = director()
+        self.models[name] = ModelHost(
+            replace(
+                state,
+                boot_id=f"boot-{name}",
+                addresses=(state.addresses[0], bound(f"{address}/24")),
+            )
+        )
+        return self.cluster.hosts.create(
+            name=name,
+            role="director",
+            address=address,
+            ssh_address=address,
+            credential=self.host("lb01").credential,
+            host_key=KEY,
+        )
 
     def host(self, name: str) -> Host:
         return self.cluster.hosts.get(name=name)

@@ -20,6 +20,7 @@ from cluster.lvs.host import (
     Route,
     Tunnel,
 )
+from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.table import Table
 from cluster.remote.shell import Output
 
@@ -217,7 +218,8 @@ class ModelHost:
             return output(_thresholds(self.state.table))
         if words == ("-Ln", "--persistent-conn"):
             return output(self._connections())
-        assert words == ("-R",), words
+        if words[:1] != ("-R",):
+            return self._setting(words)
         complaints = ""
         for line in stdin.splitlines():
             if line in self.refused or not self._rule(line):
@@ -232,6 +234,34 @@ class ModelHost:
                 held, active = self.connections.get(one.endpoint, (0, 0))
                 lines.append(f"  -> {one.endpoint} {one.weight} {held} {active} 7\n")
         return "".join(lines)
+
+    def _setting(self, words):
+        now = self.state.settings
+        numbers = (now.timeouts.tcp, now.timeouts.tcp_fin, now.timeouts.udp)
+        match words:
+            case ("-Ln", "--timeout"):
+                return output("Timeout (tcp tcpfin udp): {} {} {}\n".format(*numbers))
+            case ("-Ln", "--daemon"):
+                return output("".join(map(_daemon_line, now.daemons)))
+            case ("--set", *new):
+                pairs = zip(map(int, new), numbers, strict=True)
+                after = Timeouts(*(given or old for given, old in pairs))
+                return self._set(" ".join(words), replace(now, timeouts=after))
+            case ("--start-daemon", role, *options):
+                if now.daemon(SyncRole(role)):
+                    return output(status=255, complaint="Daemon has already run")
+                daemon = _started(SyncRole(role), options)
+                both = (*now.daemons, daemon)
+                return self._set(" ".join(words), replace(now, daemons=both))
+            case ("--stop-daemon", role):
+                if not now.daemon(SyncRole(role)):
+                    return output(status=255, complaint="No daemon is running")
+                left = tuple(d for d in now.daemons if d.role.value != role)
+                return self._set(" ".join(words), replace(now, daemons=left))
+        raise AssertionError(words)
+
+    def _set(self, what, settings):
+        return self._write(what, settings=settings)
 
     def _rule(self, line):
         """Do what the kernel does with one rule; False when it refuses."""
@@ -274,6 +304,29 @@ def _tunnel(tunnel):
             "info_data": {"remote": "any", "local": tunnel.local or "any"},
         },
     }
+
+
+def _daemon_line(daemon):
+    """As ipvsadm 1.31 prints it."""
+    return (
+        f"{daemon.role.value} sync daemon (mcast={daemon.interface},"
+        f" syncid={daemon.syncid}, maxlen={daemon.maxlen}, group={daemon.group},"
+        f" port={daemon.port}, ttl={daemon.ttl})\n"
+    )
+
+
+def _started(role, options):
+    """A daemon with what the kernel chooses itself."""
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    return SyncDaemon(
+        role,
+        given["--mcast-interface"],
+        int(given.get("--syncid", 0)),
+        int(given.get("--sync-maxlen", 1472)),
+        given.get("--mcast-group", "224.0.0.81"),
+        int(given.get("--mcast-port", 8848)),
+        int(given.get("--mcast-ttl", 1)),
+    )
 
 
 def apply_rule(before: Table, line: str) -> Table | None:

@@ -13,12 +13,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cluster import wish_file as text_of
-from cluster.lvs import file_writer, validate, wish_file
+from cluster.lvs import (
+    file_writer,
+    settings_check,
+    settings_file,
+    validate,
+    wish_file,
+)
+from cluster.lvs.ipvs_sysctls import BY_NAME, CATALOGUE
 from cluster.lvs.options import HASHING, Options
+from cluster.lvs.settings import SyncRole, Timeouts
 from cluster.lvs.table import RealServer, ServiceAddress, VirtualService
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from cluster.lvs.validate import Surroundings
-from cluster.lvs.wish_file import Known, Refused, WantedCluster, WantedService
+from cluster.lvs.wanted import Known, Refused, WantedCluster, WantedService
 from cluster.wish_file import BadText, dump, parse
 from tests.build import WEB1, WEB2, director
 from tests.wish_files import BAD_MEANING, BAD_SHAPE, BAD_TEXT, GOOD, NOTES
@@ -32,6 +40,9 @@ AROUND = Surroundings(
     director().addresses,
     ((IPv4Address("10.0.1.3"), "lb01"), *((a, n) for n, a in SERVERS.items())),
 )
+
+
+BACKUP, MASTER = SyncRole.BACKUP, SyncRole.MASTER
 
 
 def read(text, around=AROUND):
@@ -105,6 +116,83 @@ def test_the_schema_knows_the_same_words_and_limits():
     assert (server["weight"]["minimum"], server["weight"]["maximum"]) == (
         validate.WEIGHTS
     )
+
+
+def test_the_schema_knows_the_same_settings():
+    settings = SCHEMA["properties"]["settings"]["properties"]
+    assert tuple(settings) == settings_file.KEYS
+    assert tuple(settings["timeouts"]["properties"]) == settings_file.TIMEOUT_KEYS
+    daemon = SCHEMA["$defs"]["sync_daemon"]["properties"]
+    assert tuple(daemon) == settings_file.DAEMON_KEYS
+    seconds = SCHEMA["$defs"]["timeout"]
+    assert (seconds["minimum"], seconds["maximum"]) == settings_check.SECONDS
+    sysctls = settings["sysctls"]["properties"]
+    assert list(sysctls) == [*BY_NAME]
+    for one in CATALOGUE:
+        shape = sysctls[one.name]
+        if one.choices:
+            assert shape["enum"] == [int(value) for value, _label in one.choices]
+        elif one.limits:
+            assert (shape["minimum"], shape["maximum"]) == one.limits
+        else:
+            assert shape["type"] == "string"
+
+
+SETTINGS = """\
+cluster: lab
+settings:
+  timeouts:
+    tcp: 600
+    udp: 60
+  sync_daemons:
+  - director: lb01
+    role: backup
+    interface: eth0
+    syncid: 3
+    maxlen: 1400
+  - director: lb01
+    role: master
+    interface: bond0.7
+    syncid: 4
+    group: 239.1.2.3
+    port: 8900
+    ttl: 4
+  sysctls:
+    expire_nodest_conn: 1
+    sync_threshold: 1 10
+services: []
+"""
+
+
+def test_settings_are_read_and_written():
+    found = read(SETTINGS)
+    assert found.settings.timeouts == Timeouts(600, None, 60)
+    assert [d.role for _name, d in found.settings.daemons] == [BACKUP, MASTER]
+    assert dump(file_writer.document(found, SERVERS)) == SETTINGS
+    assert fits_schema(SETTINGS)
+
+
+BAD_SETTINGS = {
+    "tcp: 600": ("tcp: 0", "settings.timeouts.tcp"),
+    "syncid: 3": ("syncid: 256", "settings.sync_daemons[0].syncid"),
+    "maxlen: 1400": ("maxlen: 1000", "settings.sync_daemons[0].maxlen"),
+    "role: master": ("role: backup", "settings.sync_daemons[1]"),
+    "interface: eth0": ("interface: ETH0", "settings.sync_daemons[0].interface"),
+    "group: 239.1.2.3": ("group: 10.0.1.1", "settings.sync_daemons[1].group"),
+    "expire_nodest_conn: 1": (
+        "expire_nodest_conn: 2",
+        "settings.sysctls.expire_nodest_conn",
+    ),
+    "sync_threshold: 1 10": ("sync_threshold: 10", "settings.sysctls.sync_threshold"),
+}
+
+
+@pytest.mark.parametrize("good", BAD_SETTINGS)
+def test_bad_settings_are_named(good):
+    bad, place = BAD_SETTINGS[good]
+    assert [where for _line, where, _why in refusal(SETTINGS.replace(good, bad))] == [
+        place
+    ]
 
 
 def test_the_example_of_the_documentation_is_good():

@@ -52,7 +52,7 @@ GOOD = {
 }
 
 # What the shape alone shows: the JSON Schema refuses these too. Line, path, message.
-KEYS = "cluster, director, services"
+KEYS = "cluster, director, settings, services"
 BAD_SHAPE = {
     "a list": ("- a\n", [(1, "", f"Write keys and values here: {KEYS}.")]),
     "a word": ("lab\n", [(1, "", f"Write keys and values here: {KEYS}.")]),
@@ -89,7 +89,8 @@ BAD_SHAPE = {
                 (
                     "Write keys and values here: protocol, vip, port, scheduler,"
                     " persistence_timeout, persistence_netmask, hash_port,"
-                    " hash_fallback, one_packet, fullnat, name, enabled, real_servers."
+                    " hash_fallback, one_packet, fullnat, name, owner, notes, enabled,"
+                    " real_servers."
                 ),
             ),
         ],
@@ -135,7 +136,8 @@ _SERVICE_LINES = {
         (
             "“colour” is no key of a virtual service. Possible are: protocol, vip, port,"
             " scheduler, persistence_timeout, persistence_netmask, hash_port,"
-            " hash_fallback, one_packet, fullnat, name, enabled, real_servers."
+            " hash_fallback, one_packet, fullnat, name, owner, notes, enabled,"
+            " real_servers."
         ),
     ),
     "persistence_netmask: 0": (

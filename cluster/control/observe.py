@@ -15,6 +15,7 @@ from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.lvs import facts
 from cluster.lvs.facts import Fact, FactError
 from cluster.lvs.host import HostState
+from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.source_nat import LEGACY, NFT
 from cluster.lvs.table import Table
 from cluster.lvs.words import Sentence
@@ -66,6 +67,7 @@ def observe(
     """Return everything that a plan needs to know of this host."""
     # The table first: ipvsadm loads ip_vs, and with it come sysctls.
     table = _table(shell) if host.is_director else Table()
+    settings = _settings(shell) if host.is_director else DirectorSettings()
     addresses, tunnels = ask(shell, facts.LINKS)
     routes, gateways = ask(shell, facts.ROUTES)
     tool = _firewall(shell) if firewall else ""
@@ -80,6 +82,7 @@ def observe(
         firewall=tool,
         source_nat=ask(shell, facts.SOURCE_NAT[tool]) if tool else (),
         gue=_gue(shell) if gue else None,
+        settings=settings,
     )
 
 
@@ -97,6 +100,10 @@ def _firewall(shell: Shell) -> str:
 def _table(shell: Shell) -> Table:
     limits = ask(shell, facts.THRESHOLDS)
     return facts.with_thresholds(ask(shell, facts.RULES), limits)
+
+
+def _settings(shell: Shell) -> DirectorSettings:
+    return DirectorSettings(ask(shell, facts.TIMEOUTS), ask(shell, facts.DAEMONS))
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from cluster import audit
 from cluster.control.observe import Observation, unreadable
 from cluster.control.steps import Attendance
-from cluster.lvs import differences, safety, wish
+from cluster.lvs import differences, safety, settings_check, wish
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.host import Footprint, HostState
 from cluster.lvs.parts import Scope, narrowed, parts
@@ -51,13 +51,14 @@ def hosts_of(run: Run) -> list[Host]:
 def _needed(wanted: wish.ClusterWish) -> set[str]:
     """Return the names of the hosts that the wish cannot do without."""
     if not wanted.vips:
-        return set()
+        return {*wanted.directors}
     used = {
         server.address
         for service in wanted.table.services
         for server in service.servers
     }
-    return {wanted.director, *(n for rip, n in wanted.real_servers if rip in used)}
+    serving = (name for rip, name in wanted.real_servers if rip in used)
+    return {wanted.director, *wanted.directors, *serving}
 
 
 def decide(attendance: Attendance) -> Decision:
@@ -67,6 +68,7 @@ def decide(attendance: Attendance) -> Decision:
     hosts = hosts_of(run)
     seen = attendance.observe(hosts)
     _refuse_blind(wanted, hosts, seen, adopted_by(run))
+    _refuse_settings(wanted, seen)
     found = replan(run, hosts, seen)
     meant = replace(wanted, table=_table_after(wanted, seen, found, run))
     cautions = _refuse_detours(wanted, seen) + _cautions(meant, hosts, seen)
@@ -138,7 +140,8 @@ def _refuse_blind(
         if host.name not in seen.troubles:
             continue
         settled = host.left_behind or host.name not in needed or host.name in served
-        if host.is_director or not settled:
+        # Another director may be dead: moving its VIPs away must be possible.
+        if host.name == wanted.director or not (settled or host.is_director):
             blind.append(seen.troubles[host.name])
     if blind:
         raise NoPlan(*blind, _("No plan was made and nothing was changed."))
@@ -174,6 +177,15 @@ def _refuse_detours(wanted: wish.ClusterWish, seen: Observation) -> list[Sentenc
     return [one.sentence for one in found]
 
 
+def _refuse_settings(wanted: wish.ClusterWish, seen: Observation) -> None:
+    """Refuse settings that a director cannot have."""
+    there = {n: s for n, s in seen.states.items() if n in wanted.directors}
+    around = settings_check.Around(there, wanted.table)
+    refused = [why for _place, why in settings_check.check(wanted.settings, around)]
+    if refused:
+        raise NoPlan(*dict.fromkeys(refused))
+
+
 def _refuse_foreign(
     wanted: wish.ClusterWish,
     host: Host,
@@ -203,8 +215,10 @@ def _cautions(
     found = []
     for host in hosts:
         state = seen.states.get(host.name)
-        if state and host.is_director:
-            ours = host.left_behind.services
+        ours = host.left_behind.services
+        if wanted.vips and host.name != wanted.director and ours:
+            found.append(safety.moved(host.name, wanted.director))
+        elif state and host.is_director:
             desired = wanted.table if host.name == wanted.director else Table()
             found += safety.cautions(state.table, desired, ours)
     if seen.troubles:

@@ -8,7 +8,7 @@ from cluster.control.observe import leave_footprints
 from cluster.control.planning import NoPlan, finish, hosts_of
 from cluster.control.recovery import items, settle_undo, still_needed
 from cluster.control.steps import Attendance, perform
-from cluster.lvs.change import Change, Mark
+from cluster.lvs.change import Change, Mark, announcement_after
 from cluster.lvs.command import Command
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -40,15 +40,21 @@ def _write_undo_steps(run: Run) -> None:
         if step.value.undo and _may_be_in_force(step)
     ]
     last = run.steps.count()
+    back = [
+        (step, made)
+        for step, change, undo in reversed(done)
+        for made in (_undo_of(change, undo), announcement_after(undo, change.host))
+        if made
+    ]
     Step.objects.bulk_create(
         Step(
             run=run,
             position=last + n,
             host=step.host,
             undoes=step,
-            change=_undo_of(change, undo).as_json(),
+            change=made.as_json(),
         )
-        for n, (step, change, undo) in enumerate(reversed(done), start=1)
+        for n, (step, made) in enumerate(back, start=1)
     )
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from ipaddress import ip_interface
 from typing import Any
 
 from cluster.lvs import words
 from cluster.lvs.command import DEADLINE, Command
-from cluster.lvs.host import FOU, BoundAddress, Route, Tunnel
+from cluster.lvs.host import FOU, INNER, BoundAddress, Route, Tunnel
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import Purpose
 from cluster.lvs.table import IPAddress
-from cluster.lvs.words import Sentence
+from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
 
@@ -178,6 +179,16 @@ def announce_address(host: str, bound: BoundAddress) -> Change:
     )
 
 
+def announcement_after(undo: Command, host: str) -> Change | None:
+    """Return the call that follows when a VIP comes back to the LAN by an undo: the
+    neighbours may have learned of another director meanwhile."""
+    match undo.argv:
+        case ("ip", "addr", "add", interface, "dev", device, "label", label):
+            bound = BoundAddress(device, ip_interface(interface), label)
+            return None if device in INNER else announce_address(host, bound)
+    return None
+
+
 def add_route(host: str, route: Route) -> Change:
     text = _("Route {destination} to lo", destination=route.destination)
     add, delete = _route_command("add", route), _route_command("del", route)
@@ -205,11 +216,15 @@ def set_sysctls(
 ) -> Change:
     """Set sysctls of one purpose; *last*: nothing needs them any more, and the values
     from before come back."""
+    text = purpose.end(host) if last else purpose.reason(host)
+    if purpose is Purpose.IPVS:
+        pairs = [f"{key.rpartition('.')[2]} {value}" for key, value in values.items()]
+        text = _("{what}: {values}", what=text, values=listed(pairs))
     return Change(
         host,
         Phase.WITHDRAW if last else Phase.PREPARE,
         Mark.EDIT,
-        (purpose.end(host) if last else purpose.reason(host),),
+        (text,),
         _sysctl_command(values),
         undo=_sysctl_command({key: before[key] for key in values}),
     )

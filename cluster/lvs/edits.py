@@ -31,9 +31,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What happened to one service; one sentence per thing that is different."""
+    """What happened to one service, or, without *at*, to the cluster as a whole; one
+    sentence per thing that is different."""
 
-    at: ServiceAddress
+    at: ServiceAddress | None
     kind: Kind
     sentences: tuple[Sentence, ...]
 
@@ -41,7 +42,7 @@ class Edit:
     def sentence(self) -> Sentence:
         """All of it as one sentence, for a log line."""
         whole = self.sentences[0]
-        if self.kind is Kind.CHANGED:
+        if self.at and self.kind is Kind.CHANGED:
             whole = _("Change {at}: {edit}", at=self.at, edit=whole)
         return joined([whole, *self.sentences[1:]])
 

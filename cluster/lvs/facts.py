@@ -7,14 +7,16 @@ here guesses: what is not understood raises ``FactError`` or is kept word for wo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 from typing import Any, Generic, TypeVar
 
-from cluster.lvs import counters, rules, source_nat, sysctls
+from cluster.lvs import counters, ipvs_sysctls, rules, source_nat, sysctls
 from cluster.lvs.command import Command
 from cluster.lvs.host import LOOPBACK, BoundAddress, Gateway, Route, Tunnel
+from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.table import RealServer, ServiceAddress, Table
 
 T = TypeVar("T")
@@ -108,8 +110,44 @@ def parse_sysctls(text: str) -> tuple[tuple[str, str], ...]:
             raise FactError(line)
         key = sysctls.spelled(path)
         if key:
-            found.append((key, value))
+            name = key.rpartition(".")[2]
+            found.append((key, ipvs_sysctls.as_read(name, value)))
     return tuple(sorted(found))
+
+
+_TIMEOUTS = re.compile(r"Timeout \(tcp tcpfin udp\): ([0-9]+) ([0-9]+) ([0-9]+)")
+
+
+def parse_timeouts(text: str) -> Timeouts:
+    """Read ``Timeout (tcp tcpfin udp): 900 120 300``."""
+    found = _TIMEOUTS.fullmatch(text.strip())
+    if not found:
+        raise FactError(text[:80])
+    return Timeouts(*map(int, found.groups()))
+
+
+_DAEMON = re.compile(
+    r"(master|backup) sync daemon \(mcast=(\S+), syncid=([0-9]+)"
+    r"(?:, maxlen=([0-9]+))?(?:, group=([0-9a-fA-F.:]+))?(?:, port=([0-9]+))?"
+    r"(?:, ttl=([0-9]+))?\)"
+)
+
+
+def parse_daemons(text: str) -> tuple[SyncDaemon, ...]:
+    """Read ``master sync daemon (mcast=eth0, syncid=1, maxlen=1472, ...)``.
+
+    Kernels before 4.3 tell interface and ID alone.
+    """
+    daemons = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        found = _DAEMON.fullmatch(line)
+        if not found:
+            raise FactError(line[:80])
+        role, interface, syncid, maxlen, group, port, ttl = found.groups()
+        length, number, hops = (int(n) if n else None for n in (maxlen, port, ttl))
+        place = (SyncRole(role), interface, int(syncid))
+        daemons.append(SyncDaemon(*place, length, group or "", number, hops))
+    return tuple(daemons)
 
 
 def _json_list(text: str) -> list[dict[str, Any]]:
@@ -162,6 +200,8 @@ RULES = Fact(
     Command(("ipvsadm", "-Sn"), root=True, deadline=_LISTING),
     rules.parse,
 )
+TIMEOUTS = Fact(Command(("ipvsadm", "-Ln", "--timeout"), root=True), parse_timeouts)
+DAEMONS = Fact(Command(("ipvsadm", "-Ln", "--daemon"), root=True), parse_daemons)
 THRESHOLDS = Fact(
     Command(("ipvsadm", "-Ln", "--thresholds"), root=True, deadline=_LISTING),
     counters.parse_thresholds,

@@ -1,15 +1,16 @@
 """A cluster's wish as a document that can be kept in a file: values -> dict.
 
-The way back is in ``wish_file``, which also has the values.
+The way back is in ``wish_file``, the values are in ``wanted``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cluster.lvs import settings_file
 from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.table import IPAddress, RealServer
-from cluster.lvs.wish_file import Document, WantedCluster, WantedService
+from cluster.lvs.wanted import Document, WantedCluster, WantedService
 
 
 def document(wanted: WantedCluster, real_servers: Mapping[str, IPAddress]) -> Document:
@@ -18,6 +19,8 @@ def document(wanted: WantedCluster, real_servers: Mapping[str, IPAddress]) -> Do
     found: Document = {"cluster": wanted.cluster}
     if wanted.director:
         found["director"] = wanted.director
+    if wanted.settings:
+        found["settings"] = settings_file.document(wanted.settings)
     found["services"] = [_service_document(one, names) for one in wanted.services]
     return found
 
@@ -44,8 +47,8 @@ def _service_document(
         "fullnat": value.source_nat,
     }
     found |= {key: True for key, on in switches.items() if on}
-    if wanted.name:
-        found["name"] = wanted.name
+    people = {"name": wanted.name, "owner": wanted.owner, "notes": wanted.notes}
+    found |= {key: text for key, text in people.items() if text}
     if not wanted.enabled:
         found["enabled"] = False
     found["real_servers"] = [_server_document(s, wanted, names) for s in value.servers]

@@ -11,6 +11,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, TypeAlias
 
 from cluster.lvs import rules, source_nat
+from cluster.lvs.settings import DirectorSettings, SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.table import IPAddress, ServiceAddress, Table, VirtualService
 
@@ -94,6 +95,7 @@ class HostState:
     firewall: str = ""
     source_nat: tuple[SourceNat, ...] = ()
     gue: tuple[int, ...] | None = None
+    settings: DirectorSettings = field(default_factory=DirectorSettings)
 
     def tunnel(self, name: str) -> Tunnel | None:
         return next((t for t in self.tunnels if t.name == name), None)
@@ -122,6 +124,7 @@ class HostState:
             "firewall": self.firewall,
             "source_nat": [list(rule.words) for rule in self.source_nat],
             "gue": None if self.gue is None else list(self.gue),
+            "settings": self.settings.as_json(),
         }
 
     @classmethod
@@ -139,6 +142,7 @@ class HostState:
             firewall=data.get("firewall", ""),
             source_nat=tuple(map(source_nat.read, data.get("source_nat", ()))),
             gue=None if gue is None else tuple(gue),
+            settings=DirectorSettings.from_json(data.get("settings", {})),
         )
 
 
@@ -156,6 +160,7 @@ class HostWish:
     tunnels: tuple[Tunnel, ...] = ()
     source_nat: tuple[SourceNat, ...] = ()
     gue: tuple[int, ...] = ()
+    settings: DirectorSettings = field(default_factory=DirectorSettings)
 
     def __or__(self, other: HostWish) -> HostWish:
         """Return what satisfies both; only one of them may have a table."""
@@ -167,6 +172,7 @@ class HostWish:
             (*self.tunnels, *other.tunnels),
             (*self.source_nat, *other.source_nat),
             (*self.gue, *other.gue),
+            self.settings | other.settings,
         )
 
 
@@ -177,6 +183,7 @@ class Footprint:
     *sysctls* maps each key to the value that it had before we first set it, so that
     the host can be left exactly as it was found; *tunnels* says of each device
     whether it was absent or down, and *modules* are others that we loaded.
+    *timeouts* and *sync_daemons* are what there was before, None for no daemon.
     """
 
     addresses: tuple[BoundAddress, ...] = ()
@@ -187,6 +194,8 @@ class Footprint:
     source_nat: tuple[SourceNat, ...] = ()
     gue: tuple[int, ...] = ()
     modules: tuple[str, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    sync_daemons: tuple[tuple[SyncRole, SyncDaemon | None], ...] = ()
 
     def __bool__(self) -> bool:
         return self != Footprint()
@@ -203,6 +212,8 @@ class Footprint:
             tuple(dict.fromkeys((*self.source_nat, *other.source_nat))),
             tuple(dict.fromkeys((*self.gue, *other.gue))),
             tuple(dict.fromkeys((*self.modules, *other.modules))),
+            self.timeouts | other.timeouts,
+            tuple((dict(other.sync_daemons) | dict(self.sync_daemons)).items()),
         )
 
     def still_on(self, state: HostState) -> Footprint:
@@ -226,6 +237,12 @@ class Footprint:
             tuple(rule for rule in self.source_nat if rule in state.source_nat),
             tuple(port for port in self.gue if port in (state.gue or ())),
             self.modules if state.gue is not None else (),
+            self.timeouts.unlike(state.settings.timeouts),
+            tuple(
+                (role, before)
+                for role, before in self.sync_daemons
+                if state.settings.daemon(role) != before
+            ),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -239,6 +256,11 @@ class Footprint:
             "source_nat": [list(rule.words) for rule in self.source_nat],
             "gue": list(self.gue),
             "modules": list(self.modules),
+            "timeouts": self.timeouts.as_json(),
+            "sync_daemons": [
+                [role.value, before.as_json() if before else None]
+                for role, before in self.sync_daemons
+            ],
         }
 
     @classmethod
@@ -254,6 +276,11 @@ class Footprint:
             tuple(map(source_nat.read, data.get("source_nat", ()))),
             tuple(data.get("gue", ())),
             tuple(data.get("modules", ())),
+            Timeouts(**data.get("timeouts", {})),
+            tuple(
+                (SyncRole(role), SyncDaemon.from_json(before) if before else None)
+                for role, before in data.get("sync_daemons", ())
+            ),
         )
 
 

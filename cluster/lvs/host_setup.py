@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
-from cluster.lvs import change, facts, privileges, source_nat
+from cluster.lvs import change, facts, privileges, settings_plan, source_nat
 from cluster.lvs.change import Phase
 from cluster.lvs.command import Command
 from cluster.lvs.encapsulation import DEFAULT_PORT
 from cluster.lvs.host import GRE_CSUM, TUNNEL, BoundAddress, Route, Tunnel
 from cluster.lvs.host_facts import IPVSADM_VERSION, System, sudo_is_old
+from cluster.lvs.ipvs_sysctls import CATALOGUE
 from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
+from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, FORWARD, Purpose
 from cluster.lvs.table import ServiceAddress
@@ -151,11 +153,13 @@ def sample_commands(role: str) -> tuple[Command, ...]:
     probe = change.duplicate_address_probe(_VIP, "eth0")
     if role == "director":
         bind = change.bind_address("", Phase.BIND, _ON_ETH)
-        reads = ("--stats --exact", "--rate --exact", "--timeout", "--daemon")
+        reads = ("--stats --exact", "--rate --exact")
         return (
             facts.RULES.command,
             facts.THRESHOLDS.command,
             facts.CONNECTIONS.command,
+            facts.TIMEOUTS.command,
+            facts.DAEMONS.command,
             *(_root("ipvsadm", "-Ln", *words.split()) for words in reads),
             _root("ipvsadm", "-Lnc"),
             IPVSADM_VERSION,
@@ -164,6 +168,8 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             change.announce_address("", _ON_ETH).command,
             *_both(bind),
             _set(Purpose.FORWARDING, {FORWARD: "1", ALONG_WITH_FORWARD: "0"}),
+            _set(Purpose.IPVS, {one.key: one.default or "0" for one in CATALOGUE}),
+            *_settings_samples(),
             *(fact.command for fact in facts.SOURCE_NAT.values()),
             *(
                 change.add_source_nat("", tool, _SOURCE_NAT).command
@@ -187,6 +193,16 @@ def sample_commands(role: str) -> tuple[Command, ...]:
 
 def _modprobe(module: str) -> tuple[Command, ...]:
     return _both(change.load_module("", module))
+
+
+def _settings_samples() -> tuple[Command, ...]:
+    seconds = Timeouts(900, 120, 300)
+    timeouts = settings_plan.set_timeouts(
+        "", Phase.PREPARE, Purpose.IPVS.reason(""), seconds, seconds
+    )
+    daemons = (SyncDaemon(role, "eth0", 1) for role in SyncRole)
+    started = (settings_plan.start_daemon("", Phase.PREPARE, d) for d in daemons)
+    return (timeouts.command, *(one for made in started for one in _both(made)))
 
 
 def _set(purpose: Purpose, values: dict[str, str]) -> Command:

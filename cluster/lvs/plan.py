@@ -6,16 +6,18 @@ The order of a plan, and why:
              been changed yet if so.
 2. PREPARE   real servers: first silence about the VIP (ARP), then the VIP on lo or
              tunl0, so that no real server ever answers the LAN for it.
-             director: forwarding, where replies come back through it.
+             director: forwarding, where replies come back through it, and its
+             settings.
 3. TABLE     director: services, then their servers; added and edited, not deleted.
 4. BIND      director: the VIP, when the table behind it is ready: no client meets a
-             director that has the address but no service.
+             director that has the address but no service. When the VIP moves to
+             another director, the old one releases it just before.
 5. ANNOUNCE  gratuitous ARP, so that neighbours forget an older owner.
 6. CUT       director: real servers and services that are no longer wanted. After the
              additions, so a service is never without servers on the way.
 7. RELEASE   director: VIPs that nothing needs any more.
 8. WITHDRAW  real servers: the route, the VIP, and when it was the last one, ARP and
-             the tunnel. director: forwarding as it was.
+             the tunnel. director: forwarding and settings as they were.
 
 Only what the footprint says is ours is ever deleted. ``ipvsadm -C`` is never used.
 """
@@ -28,8 +30,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cluster.lvs import adoption, change, source_nat, sysctls, table_plan
-from cluster.lvs.change import Change, Phase
+from cluster.lvs import (
+    adoption,
+    change,
+    settings_plan,
+    source_nat,
+    sysctls,
+    table_plan,
+)
+from cluster.lvs.change import Change, Mark, Phase
 from cluster.lvs.host import (
     ABSENT,
     BROUGHT,
@@ -89,20 +98,23 @@ def plan(
     adds = {}
     ours = {at for footprint in footprints.values() for at in footprint.services}
     vips = adoption.vips_taken(observed.values(), adopts, ours)
+    moving = _moving(observed, desired, footprints)
     for host, state in observed.items():
         wish = desired.get(host, HostWish())
         footprint = footprints.get(host, Footprint())
-        changes += _addresses(host, state, wish, footprint)
+        changes += _addresses(host, state, wish, footprint, moving)
         changes += _routes(host, state, wish, footprint)
         changes += _tunnels(host, state, wish, footprint)
         changes += _gue(host, state, wish, footprint)
         changes += _sysctls(host, state, wish, footprint)
+        changes += settings_plan.changes(host, state, wish, footprint)
         changes += _source_nat(host, state, wish, footprint)
         changes += table_plan.changes(
             host, state.table, wish.table, footprint.services, names or {}
         )
         taken = adoption.taken_over(state, wish, adopts, vips)
-        adds[host] = _new_footprint(state, wish) | taken
+        new = _new_footprint(state, wish) | settings_plan.added(state, wish)
+        adds[host] = new | taken
     # sorted() is stable: inside a phase the hosts keep their order, and a host the
     # order in which its changes were made above.
     return Plan(tuple(sorted(changes, key=_order)), adds)
@@ -114,6 +126,7 @@ _PREPARING = (
     ("ip", "link", "add"),
     ("ip", "link", "del"),
     ("sysctl",),
+    ("ipvsadm",),
     ("ip", "link", "set"),
     ("ip", "fou"),
     ("ip", "addr"),
@@ -122,7 +135,13 @@ _PREPARING = (
 )
 
 
+# A VIP that moves: the old director first, then the new one.
+_HANDING_OVER = (Mark.DELETE, Mark.ADD)
+
+
 def _order(step: Change) -> tuple[int, int]:
+    if step.phase is Phase.BIND:
+        return (step.phase, _HANDING_OVER.index(step.mark))
     if step.phase not in (Phase.PREPARE, Phase.WITHDRAW):
         return (step.phase, 0)
     argv = step.command.argv
@@ -130,29 +149,66 @@ def _order(step: Change) -> tuple[int, int]:
     return (step.phase, -rank if step.phase is Phase.WITHDRAW else rank)
 
 
+def _moving(
+    observed: Mapping[str, HostState],
+    desired: Mapping[str, HostWish],
+    footprints: Mapping[str, Footprint],
+) -> set[IPAddress]:
+    """Return the VIPs that one host releases because another one shall have them."""
+
+    def wished(host: str) -> set[IPAddress]:
+        wish = desired.get(host, HostWish())
+        return {b.address for b in wish.addresses if b.device not in INNER}
+
+    return {
+        bound.address
+        for host, state in observed.items()
+        for bound in footprints.get(host, Footprint()).addresses
+        if bound.device not in INNER
+        and state.holds(bound)
+        and bound.address not in wished(host)
+        and not _others_serve(bound, state, footprints[host])
+        and any(bound.address in wished(other) for other in observed)
+    }
+
+
 def _addresses(
-    host: str, state: HostState, wish: HostWish, footprint: Footprint
+    host: str,
+    state: HostState,
+    wish: HostWish,
+    footprint: Footprint,
+    moving: set[IPAddress],
 ) -> Iterable[Change]:
+    yield from _bound(host, state, wish, moving)
     wanted = {bound.key for bound in wish.addresses}
     # It may have been bound by hand, and adopted with another prefix than ours has.
     outside = {(b.device, b.address) for b in wish.addresses if b.device not in INNER}
+    for bound in footprint.addresses:
+        needed = bound.key in wanted or (bound.device, bound.address) in outside
+        if needed or _others_serve(bound, state, footprint):
+            continue
+        if state.holds(bound):
+            phase = Phase.WITHDRAW if bound.device in INNER else Phase.RELEASE
+            if bound.address in moving:
+                phase = Phase.BIND
+            yield change.release_address(host, phase, bound)
+
+
+def _bound(
+    host: str, state: HostState, wish: HostWish, moving: set[IPAddress]
+) -> Iterable[Change]:
     for bound in wish.addresses:
         if state.answers_for(bound):
             continue
         if bound.device in INNER:
             yield change.bind_address(host, Phase.PREPARE, bound)
         else:
-            yield change.check_address_free(host, bound)
+            # Of a VIP that moves we know who has it; a question would only keep the
+            # clients waiting between the two directors.
+            if bound.address not in moving:
+                yield change.check_address_free(host, bound)
             yield change.bind_address(host, Phase.BIND, bound)
             yield change.announce_address(host, bound)
-    for bound in footprint.addresses:
-        needed = bound.key in wanted or (bound.device, bound.address) in outside
-        if needed or _others_serve(bound, state, footprint):
-            continue
-        if state.holds(bound):
-            inner = bound.device in INNER
-            phase = Phase.WITHDRAW if inner else Phase.RELEASE
-            yield change.release_address(host, phase, bound)
 
 
 def _others_serve(bound: BoundAddress, state: HostState, footprint: Footprint) -> bool:
@@ -288,6 +344,8 @@ def _still_needed(purpose: Purpose, state: HostState, footprint: Footprint) -> b
     it ours or one that somebody bound by hand. Alike with forwarding, while there is
     a NAT service that was made by hand.
     """
+    if purpose is Purpose.IPVS:
+        return False
     if purpose in (Purpose.SILENCE, Purpose.TUNNEL):
         return bool(_foreign_vips(state, footprint))
     ours = set(footprint.services)

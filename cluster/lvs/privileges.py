@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.lvs import change, facts, source_nat
+from cluster.lvs import change, facts, ipvs_sysctls, source_nat
 from cluster.lvs.command import Command
 from cluster.lvs.host import GRE_CSUM, INNER, TUNNELS
 from cluster.lvs.real_server import ARP_SYSCTLS
@@ -70,15 +70,43 @@ _READS = (
     _exactly(facts.CONNECTIONS.command),
     Rule("ipvsadm", "-Ln --stats --exact"),
     Rule("ipvsadm", "-Ln --rate --exact"),
-    Rule("ipvsadm", "-Ln --timeout"),
-    Rule("ipvsadm", "-Ln --daemon"),
+    _exactly(facts.TIMEOUTS.command),
+    _exactly(facts.DAEMONS.command),
     Rule("ipvsadm", "-Lnc"),
     Rule("ipvsadm", "--version"),
     *(_exactly(fact.command) for fact in facts.SOURCE_NAT.values()),
 )
+_SYSCTLS = "|".join(
+    name
+    for name in ipvs_sysctls.NAMES
+    if name not in (ipvs_sysctls.THRESHOLD, ipvs_sysctls.CPUS)
+)
+_SECONDS = r"[0-9]{1,7}"
+# How IPVS works: numbers, and a list of processors.
+_SETTINGS = (
+    Rule("ipvsadm", rf"--set {_SECONDS} {_SECONDS} {_SECONDS}", pattern=True),
+    Rule(
+        "ipvsadm",
+        rf"--start-daemon (master|backup) --mcast-interface {_DEVICE}"
+        rf" --syncid [0-9]{{1,3}}( --sync-maxlen {_NUMBER})?"
+        rf"( --mcast-group [0-9a-f.:]{{2,39}})?( --mcast-port {_NUMBER})?"
+        r"( --mcast-ttl [0-9]{1,3})?",
+        pattern=True,
+    ),
+    Rule("ipvsadm", "--stop-daemon master"),
+    Rule("ipvsadm", "--stop-daemon backup"),
+    Rule(
+        "sysctl",
+        rf"-q -w( net\.ipv4\.vs\.(({_SYSCTLS})=-?[0-9]{{1,10}}"
+        rf"|{ipvs_sysctls.THRESHOLD}=[0-9]{{1,5}} [0-9]{{1,5}}"
+        rf"|{ipvs_sysctls.CPUS}=[0-9,-]{{1,64}})){{1,{len(ipvs_sysctls.NAMES)}}}",
+        pattern=True,
+    ),
+)
 _ARP_CHECK = Rule("arping", rf"-D -c 2 -w 3 -I {_DEVICE} {_ADDRESS}", pattern=True)
 _DIRECTOR_WRITES = (
     Rule("ipvsadm", "-R"),
+    *_SETTINGS,
     _ARP_CHECK,
     Rule("arping", rf"-U -c 2 -I {_DEVICE} {_ADDRESS}", pattern=True),
     Rule(

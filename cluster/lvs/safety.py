@@ -46,6 +46,15 @@ def cautions(
     return found
 
 
+def moved(before: str, after: str) -> Sentence:
+    return _(
+        "The VIPs move from {before} to {after}. Connections that {after} was not told"
+        " of by the sync daemon are cut off.",
+        before=before,
+        after=after,
+    )
+
+
 def unreachable(names: list[str]) -> Sentence:
     return _(
         "{hosts} cannot be reached and is left as it is. Plan again when it is back.",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum
 
+from cluster.lvs.ipvs_sysctls import NAMES, VS
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 
@@ -18,7 +19,7 @@ FORWARD = "net.ipv4.ip_forward"
 # Writing ip_forward makes the kernel write this one too (devinet.c,
 # inet_forward_change): off with forwarding, on without it, whatever it was.
 ALONG_WITH_FORWARD = f"{CONF}.all.accept_redirects"
-CONNTRACK = "net.ipv4.vs.conntrack"
+CONNTRACK = f"{VS}.conntrack"
 
 # What a host is asked for; the names of files below /proc/sys/net/ipv4.
 FILES = (
@@ -28,11 +29,11 @@ FILES = (
     "accept_redirects",
     "send_redirects",
     "ip_forward",
-    "conntrack",
+    *NAMES,
 )
 _DEVICES = "(all|default|lo|tunl0|gre0|gre-csum)"
 _KEPT = re.compile(
-    rf"net\.ipv4\.(ip_forward|vs\.conntrack|conf\.all\.accept_redirects"
+    rf"net\.ipv4\.(ip_forward|vs\.({'|'.join(NAMES)})|conf\.all\.accept_redirects"
     rf"|conf\.{_DEVICES}\.(arp_ignore|arp_announce|rp_filter)"
     r"|conf\.[^.]+\.send_redirects)"
 )
@@ -46,6 +47,7 @@ class Purpose(Enum):
     TUNNEL = "tunnel"
     FORWARDING = "forwarding"
     TRACKING = "tracking"
+    IPVS = "ipvs"
 
     def reason(self, host: str) -> Sentence:
         return {
@@ -65,6 +67,7 @@ class Purpose(Enum):
                 " changed",
                 host=host,
             ),
+            Purpose.IPVS: _("Set how IPVS works on {host}", host=host),
         }[self]
 
     def end(self, host: str) -> Sentence:
@@ -77,6 +80,7 @@ class Purpose(Enum):
             Purpose.TRACKING: _(
                 "Let {host} track balanced connections as before", host=host
             ),
+            Purpose.IPVS: _("Let IPVS work on {host} as before", host=host),
         }[self]
 
 
@@ -84,8 +88,10 @@ def purpose_of(key: str) -> Purpose:
     last = key.rpartition(".")[2]
     if last == "rp_filter":
         return Purpose.TUNNEL
-    if last == "conntrack":
+    if key == CONNTRACK:
         return Purpose.TRACKING
+    if key.startswith(f"{VS}."):
+        return Purpose.IPVS
     if key == FORWARD or last.endswith("_redirects"):
         return Purpose.FORWARDING
     return Purpose.SILENCE

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from cluster.lvs import director, encapsulation, real_server, rules
 from cluster.lvs.host import INNER, LOOPBACK, HostState, HostWish
+from cluster.lvs.settings import Settings
 from cluster.lvs.table import IPAddress, RealServer, Table
 from cluster.lvs.terms import ForwardingMethod
 
@@ -30,16 +31,19 @@ class ClusterWish:
     """What the operator wants of a cluster.
 
     *real_servers* maps the address of each real server that can be set up over SSH
-    to the name of its host; *director* is the one that holds the VIPs.
+    to the name of its host; *director* is the one that holds the VIPs, *directors*
+    those that *settings* are for.
     """
 
     director: str
     table: Table = field(default_factory=Table)
     vips: tuple[Vip, ...] = ()
     real_servers: tuple[tuple[IPAddress, str], ...] = ()
+    settings: Settings = field(default_factory=Settings)
+    directors: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        data = {
+        data: dict[str, Any] = {
             "director": self.director,
             "table": rules.render(self.table),
             "vips": [[str(vip.address), vip.number] for vip in self.vips],
@@ -48,7 +52,12 @@ class ClusterWish:
         # The rules of ipvsadm cannot say this. Left out when there is none, so that
         # wishes of old compare equal.
         marked = [str(s.at) for s in self.table.services if s.source_nat]
-        return data | ({"source_nat": marked} if marked else {})
+        if marked:
+            data["source_nat"] = marked
+        if self.settings:
+            data["settings"] = self.settings.as_json()
+            data["directors"] = list(self.directors)
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ClusterWish:
@@ -62,6 +71,8 @@ class ClusterWish:
             Table(tuple(services)),
             tuple(Vip(ip_address(vip), number) for vip, number in data["vips"]),
             tuple((ip_address(rip), name) for rip, name in data["real_servers"]),
+            Settings.from_json(data.get("settings", {})),
+            tuple(data.get("directors", ())),
         )
 
 
@@ -84,6 +95,13 @@ def host_wishes(
         served, gue = _served_by(wish, uses.get(rip, ()))
         if served:
             wishes[name] = real_server.wish(served, rip, gue)
+    for name in wish.directors:
+        if name in wishes:
+            # What a service needs comes last: it has the last word about a sysctl.
+            own = HostWish(
+                sysctls=wish.settings.by_key(), settings=wish.settings.of(name)
+            )
+            wishes[name] = own | wishes[name]
     return wishes
 
 

@@ -7,17 +7,15 @@ service may be among its surroundings is decided by ``validate``, as for the for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
-from typing import Any, TypeAlias
 
-from cluster.lvs import encapsulation, validate
+from cluster.lvs import encapsulation, settings_file, validate
 from cluster.lvs.encapsulation import Checksum, TunnelType
-from cluster.lvs.file_reader import Path, Problem, Reader, shown
+from cluster.lvs.file_reader import Path, Reader, shown
 from cluster.lvs.options import Options
 from cluster.lvs.table import (
-    IPAddress,
     RealServer,
     ServiceAddress,
     Tunnel,
@@ -30,9 +28,16 @@ from cluster.lvs.terms import (
     Scheduler,
 )
 from cluster.lvs.validate import Draft, Server, Surroundings
+from cluster.lvs.wanted import (
+    Document,
+    Known,
+    Refused,
+    WantedCluster,
+    WantedService,
+)
 from cluster.lvs.words import say as _
 
-FILE_KEYS = ("cluster", "director", "services")
+FILE_KEYS = ("cluster", "director", "settings", "services")
 SERVICE_KEYS = (
     "protocol",
     "vip",
@@ -45,6 +50,8 @@ SERVICE_KEYS = (
     "one_packet",
     "fullnat",
     "name",
+    "owner",
+    "notes",
     "enabled",
     "real_servers",
 )
@@ -72,53 +79,8 @@ _KEYS = {
 }
 MOST_SERVICES = 10_000
 LONGEST_NAME = 64
+LONGEST_NOTES = 2000
 _NOTHING_AROUND = Surroundings()
-
-Document: TypeAlias = dict[str, Any]
-ServerKey: TypeAlias = tuple[IPAddress, int]
-
-
-@dataclass(frozen=True, slots=True)
-class WantedService:
-    """A service as rows and files hold it: what the core compares, and the rest.
-
-    *value* has every real server, *off* names those that are switched off.
-    """
-
-    value: VirtualService
-    name: str = ""
-    enabled: bool = True
-    off: frozenset[ServerKey] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class WantedCluster:
-    """Everything that a file says; *director* is empty when it says nothing."""
-
-    cluster: str
-    director: str = ""
-    services: tuple[WantedService, ...] = ()
-
-    def __post_init__(self) -> None:
-        ordered = sorted(self.services, key=lambda one: one.value.at.sort_key)
-        object.__setattr__(self, "services", tuple(ordered))
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The names that a file may use: of this cluster and of its hosts."""
-
-    cluster: str
-    directors: tuple[str, ...] = ()
-    real_servers: Mapping[str, IPv4Address] = field(default_factory=dict)
-
-
-class Refused(ValueError):
-    """The file is not taken; *problems* has all of it, in the order of the file."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(map(str, self.problems)))
 
 
 # -- document -> values ---------------------------------------------------------------
@@ -149,6 +111,8 @@ class _Entry:
     port: int | None
     options: Options
     name: str
+    owner: str
+    notes: str
     enabled: bool
     lines: tuple[_Line, ...]
 
@@ -197,7 +161,8 @@ class _Entry:
             one_packet=chosen.one_packet,
             source_nat=chosen.source_nat,
         )
-        return WantedService(value, self.name, self.enabled, frozenset(off))
+        people = (self.owner, self.notes)
+        return WantedService(value, self.name, self.enabled, frozenset(off), *people)
 
 
 def read(
@@ -211,6 +176,7 @@ def read(
     top = reader.mapping(data, (), FILE_KEYS, ("cluster", "services"), _("a file"))
     cluster = _cluster(reader, top, known)
     director = _director(reader, top, known)
+    settings = settings_file.read(reader, top, known.directors)
     rows = reader.items(top, (), "services", MOST_SERVICES)
     entries = [
         _entry(reader, row, ("services", n), known) for n, row in enumerate(rows)
@@ -219,7 +185,8 @@ def read(
     if reader.problems:
         raise Refused(reader.problems)
     services = (entry.wanted for entry in entries)
-    return WantedCluster(cluster, director, tuple(one for one in services if one))
+    kept = tuple(one for one in services if one)
+    return WantedCluster(cluster, director, kept, settings)
 
 
 def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> None:
@@ -276,6 +243,8 @@ def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
         port,
         _options(reader, row, path),
         reader.name(row, path, "name", LONGEST_NAME),
+        reader.name(row, path, "owner", LONGEST_NAME),
+        reader.name(row, path, "notes", LONGEST_NOTES),
         reader.switch(row, path, "enabled", default=True),
         tuple(
             _line(reader, line, (*path, "real_servers", n), known, port)

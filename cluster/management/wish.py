@@ -11,9 +11,10 @@ from cluster import audit, draft
 from cluster.audit import Action, Actor
 from cluster.forms.service import surroundings
 from cluster.lvs import file_writer, wish_file
-from cluster.lvs.edits import edits, joined
+from cluster.lvs.edits import joined
 from cluster.lvs.validate import Surroundings
-from cluster.lvs.wish_file import Document, Known, WantedCluster, WantedService
+from cluster.lvs.wanted import Document, Known, WantedCluster, WantedService
+from cluster.lvs.wish_edits import wish_edits
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Cluster
@@ -35,7 +36,8 @@ def known(cluster: Cluster) -> Known:
 def document_of(cluster: Cluster) -> Document:
     """Return what the cluster wants now, what is switched off included."""
     name = cluster.director.name if cluster.director else ""
-    wanted = WantedCluster(cluster.slug, name, tuple(draft.stored(cluster)))
+    services = tuple(draft.stored(cluster))
+    wanted = WantedCluster(cluster.slug, name, services, cluster.wished_settings)
     return file_writer.document(wanted, known(cluster).real_servers)
 
 
@@ -55,15 +57,16 @@ def load(cluster: Cluster, data: object, source: str, actor: Actor) -> Loaded:
     with transaction.atomic():
         # Two that load at the same time come one after the other.
         row = Cluster.objects.select_for_update().get(pk=cluster.pk)
-        names, before, table = known(row), document_of(row), row.wish().table
-        told = _move_director(row, data)
+        names, before, then = known(row), document_of(row), row.wish()
+        _move_director(row, data)
         wanted = wish_file.read(data, names, _around(row))
-        row.save(update_fields=["director"])
+        row.settings = wanted.settings.as_json()
+        row.save(update_fields=["director", "settings"])
         draft.save(row, wanted.services)
-        found = edits(table, row.wish().table, draft.names(row))
-        told += [edit.sentence for edit in found]
+        found = wish_edits(then, row.wish(), draft.names(row))
+        told = [edit.sentence for edit in found]
         if before != document_of(row):
-            told = told or [_("names, and what is switched off")]
+            told = told or [_("names and notes, and what is switched off")]
             said = _("Load {source}: {changes}", source=source, changes=_some(told))
             about = source[:LONGEST_OBJECT]
             audit.append(actor, Action.CHANGED, said, cluster=row.name, object=about)
@@ -80,18 +83,15 @@ def _around(cluster: Cluster) -> Surroundings:
     )
 
 
-def _move_director(cluster: Cluster, data: object) -> list[Sentence]:
+def _move_director(cluster: Cluster, data: object) -> None:
     """Set the director that the document names, if there is one; not saved yet.
 
     VIPs are checked against its networks, not against those of the one before.
     """
     name = data.get("director") if isinstance(data, dict) else None
     found = next((h for h in cluster.hosts.directors() if h.name == name), None)
-    if found is None or found == cluster.director:
-        return []
-    before = cluster.director.name if cluster.director else "-"
-    cluster.director = found
-    return [_("active director {before} → {after}", before=before, after=found.name)]
+    if found is not None:
+        cluster.director = found
 
 
 def _some(sentences: list[Sentence]) -> Sentence:

@@ -13,6 +13,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from cluster.lvs.host import Footprint, HostState
+from cluster.lvs.settings import Settings
 from cluster.lvs.table import Table, VirtualService
 from cluster.lvs.wish import ClusterWish, Vip
 
@@ -67,6 +68,9 @@ class Cluster(models.Model):
         blank=True,
         related_name="+",
     )
+    settings: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        _("settings"), default=dict, blank=True
+    )
 
     class Meta:
         ordering = ["name"]
@@ -83,12 +87,20 @@ class Cluster(models.Model):
         used = {value.at.address for value in values}
         vips = [Vip(ip_address(v.address), v.number) for v in self.vips.all()]
         servers = self.hosts.filter(role=Host.Role.REAL_SERVER)
+        wished = self.wished_settings
+        directors = self.hosts.directors().trusted() if wished else ()
         return ClusterWish(
             director=self.director.name if self.director else "",
             table=Table(tuple(values)),
             vips=tuple(vip for vip in vips if vip.address in used),
             real_servers=tuple((ip_address(h.address), h.name) for h in servers),
+            settings=wished,
+            directors=tuple(host.name for host in directors),
         )
+
+    @property
+    def wished_settings(self) -> Settings:
+        return Settings.from_json(self.settings)
 
     def applied(self) -> ClusterWish | None:
         """Return the wish of the newest revision, None before the first."""

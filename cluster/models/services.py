@@ -86,6 +86,8 @@ class VirtualService(models.Model):
     source_nat = models.BooleanField(_("FULLNAT"), default=False)
     enabled = models.BooleanField(_("enabled"), default=True)
     name = models.CharField(_("name"), max_length=64, blank=True)
+    owner = models.CharField(_("owner"), max_length=64, blank=True)
+    notes = models.TextField(_("notes"), max_length=2000, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -15,9 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from cluster import draft
-from cluster.lvs import edits, rules
+from cluster.lvs import edits, wish_edits
 from cluster.lvs.edits import Edit, Names
-from cluster.lvs.table import Table
 from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import say
 from cluster.models import Cluster, Revision
@@ -63,29 +62,34 @@ def revisions(cluster: Cluster) -> list[ShownRevision]:
     """Return the newest revisions, each against the one before it."""
     rows = list(cluster.revisions.select_related("by")[: REVISIONS_A_PAGE + 1])
     known = draft.names(cluster)
-    wishes = [ClusterWish.from_json(row.wish).table for row in rows] + [Table()]
+    wishes = [ClusterWish.from_json(row.wish) for row in rows]
+    before = [*wishes[1:], None]
     return [
-        _shown(row, wishes[n + 1], wishes[n], known, is_newest=n == 0)
+        _shown(row, before[n], wishes[n], known, is_newest=n == 0)
         for n, row in enumerate(rows[:REVISIONS_A_PAGE])
     ]
 
 
 def _shown(
-    row: Revision, before: Table, after: Table, known: Names, *, is_newest: bool
+    row: Revision,
+    before: ClusterWish | None,
+    after: ClusterWish,
+    known: Names,
+    *,
+    is_newest: bool,
 ) -> ShownRevision:
     return ShownRevision(
         row,
-        edits.edits(before, after, known),
+        wish_edits.wish_edits(before, after, known),
         diff(before, after),
-        len(after.services),
+        len(after.table.services),
         is_newest,
     )
 
 
-def diff(before: Table, after: Table) -> list[tuple[str, str]]:
+def diff(before: ClusterWish | None, after: ClusterWish) -> list[tuple[str, str]]:
     """Return the rules as (sign, line); the sign is "+", "-" or a space."""
-    old, new = (rules.render(table).splitlines() for table in (before, after))
-    lines = difflib.ndiff(old, new)
+    lines = difflib.ndiff(wish_edits.lines(before), wish_edits.lines(after))
     return [(line[0], line[2:]) for line in lines if line[0] != "?"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from cluster.lvs.change import Change, Phase
+from cluster.lvs.change import Change, Mark, Phase
 from cluster.models import Host, Run, Step, User
 from cluster.templatetags.ui import as_shell
 
@@ -122,8 +122,9 @@ def tallies(changes: Iterable[Change]) -> dict[str, Tally]:
         if change.phase is Phase.CUT:
             # Deleting a service takes its servers along: only the undo names them.
             servers.deleted += sum(line.startswith("-a ") for line in undo)
-        vips.added += change.phase is Phase.BIND
-        vips.deleted += change.phase is Phase.RELEASE
+        vips.added += change.phase is Phase.BIND and change.mark is Mark.ADD
+        moved = change.phase is Phase.BIND and change.mark is Mark.DELETE
+        vips.deleted += change.phase is Phase.RELEASE or moved
     return {"services": services, "servers": servers, "vips": vips}
 
 

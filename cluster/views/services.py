@@ -49,7 +49,7 @@ def services(request: PersonRequest, slug: str) -> HttpResponse:
 
 def lines(cluster: Cluster) -> list[Line]:
     rows = {r.at: r for r in cluster.services.prefetch_related("servers__host")}
-    found = {edit.at: edit for edit in draft.draft_edits(cluster)}
+    found = {edit.at: edit for edit in draft.draft_edits(cluster) if edit.at}
     gone, known = draft.applied_table(cluster).by_address, draft.names(cluster)
     keys = sorted({*rows, *found}, key=lambda at: at.sort_key)
     return [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cluster import draft
 from cluster.audit import Actor
-from cluster.lvs.wish_file import Refused
+from cluster.lvs.wanted import Refused
 from cluster.management.wish import document_of, load
 from cluster.models import AuditEvent, RealServer, VirtualService
 from cluster.wish_file import dump, parse
@@ -96,7 +96,7 @@ def test_rows_that_stay_keep_their_place(lab, load_text):
 def test_a_name_alone_is_a_change_too(lab, load_text):
     lab.want()
     done = load_text(NOTES.replace("scheduler: rr", "scheduler: rr\n  name: shop"))
-    assert done.out.startswith("names, and what is switched off\n")
+    assert done.out.startswith("names and notes, and what is switched off\n")
     assert VirtualService.objects.get().name == "shop"
     assert AuditEvent.objects.count() == 1
 

@@ -53,6 +53,8 @@ class Debian:
             facts.RULES.command.line: "",
             facts.THRESHOLDS.command.line: "",
             facts.LINKS.command.line: (SAMPLES / "ip-d-j-addr-show").read_text(),
+            facts.TIMEOUTS.command.line: "Timeout (tcp tcpfin udp): 900 120 300\n",
+            facts.DAEMONS.command.line: "",
         }
 
     def __call__(self, command: Command) -> Output:
@@ -104,7 +106,8 @@ def test_nothing_is_changed_on_the_host():
     writes = [c.line for c in shell.sent if c.root and c.argv[0] != "ipvsadm"]
     assert writes == []
     asked = {" ".join(c.argv[1:]) for c in shell.sent if c.argv[0] == "ipvsadm"}
-    assert asked == {"-Sn", "-Ln --thresholds", "--version"}
+    lists = {"-Ln --thresholds", "-Ln --timeout", "-Ln --daemon"}
+    assert asked == {"-Sn", "--version", *lists}
 
 
 def test_the_first_director_is_the_active_one():

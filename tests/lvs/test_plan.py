@@ -3,7 +3,7 @@
 import pytest
 
 from cluster.lvs import table_plan
-from cluster.lvs.change import Change
+from cluster.lvs.change import Change, Phase, announcement_after, bind_address
 from cluster.lvs.host import Footprint, HostState
 from cluster.lvs.plan import plan
 from cluster.lvs.table import Table
@@ -245,3 +245,51 @@ def test_a_very_large_change_says_how_it_begins_and_how_much_more_there_is():
     assert len(change.sentences) == 501
     assert str(change.sentences[-1]) == "and 2500 more: see the rules"
     assert change.command.deadline == 10 + 3000 * 0.005
+
+
+# -- the VIPs move to another director ------------------------------------------------
+
+
+def moving(**states):
+    observed = serving(VIP, services=[service()])
+    observed["lb02"] = director()
+    observed |= states
+    return planned(
+        {name: state for name, state in observed.items() if state},
+        wish(service(), director="lb02"),
+        ours(VIP, services=(at(),)),
+    )
+
+
+def test_a_vip_moves_when_the_new_table_is_ready_and_is_never_in_two_places():
+    assert shown(moving()) == [
+        (
+            "lb02: ipvsadm -R <<\n"
+            "-A -t 10.0.1.31:80 -s rr\n"
+            "-a -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 1\n"
+            "-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1"
+        ),
+        "lb01: ip addr del 10.0.1.31/24 dev eth0 label eth0:1",
+        "lb02: ip addr add 10.0.1.31/24 dev eth0 label eth0:1",
+        "lb02: arping -U -c 2 -I eth0 10.0.1.31",
+        "lb01: ipvsadm -R <<\n-D -t 10.0.1.31:80",
+    ]
+
+
+def test_a_vip_of_a_dead_director_is_asked_for_before_it_is_taken():
+    lines = shown(moving(lb01=None))
+    assert lines[0] == "lb02: arping -D -c 2 -w 3 -I eth0 10.0.1.31"
+    assert [line for line in lines if line.startswith("lb01")] == []
+    assert lines[-2:] == [
+        "lb02: ip addr add 10.0.1.31/24 dev eth0 label eth0:1",
+        "lb02: arping -U -c 2 -I eth0 10.0.1.31",
+    ]
+
+
+def test_a_vip_that_comes_back_by_an_undo_is_announced():
+    released = next(c for c in moving().changes if c.host == "lb01")
+    call = announcement_after(released.undo, "lb01")
+    assert call.command.shown == "arping -U -c 2 -I eth0 10.0.1.31"
+    on_lo = bind_address("web1", Phase.PREPARE, lo_vip())
+    assert announcement_after(on_lo.command, "web1") is None
+    assert announcement_after(on_lo.undo, "web1") is None

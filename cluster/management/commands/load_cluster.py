@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from cluster import wish_file
 from cluster.lvs.file_reader import Problem
-from cluster.lvs.wish_file import Refused
+from cluster.lvs.wanted import Refused
 from cluster.management.base import Answer, ClusterCommand, Stopped
 from cluster.management.output import Exit, spoken
 from cluster.management.wish import Loaded, load
