@@ -1,0 +1,115 @@
+"""Draining with real traffic: nobody notices."""
+
+import time
+from collections import Counter
+from datetime import timedelta
+from ipaddress import ip_address
+
+import pytest
+
+from cluster import draft, drains
+from cluster.audit import Actor
+from cluster.control import draining
+from cluster.drains import propose
+from cluster.lvs.drain import Choice, Event
+from cluster.lvs.wish import ClusterWish
+from cluster.models import Drain
+from tests.lab.load import load
+from tests.lab.site import Site
+
+pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+VIP, WEB1 = "10.0.1.31", "10.0.1.6"
+
+
+@pytest.fixture
+def site(lab, db):
+    lab.clean()
+    yield Site(lab)
+    lab.clean()
+
+
+def begin(site, choice, address=WEB1):
+    proposal = propose(site.cluster, ip_address(address), floor=20)
+    actor = Actor.of_user(site.operator)
+    return drains.begin(proposal, choice, 20, site.operator, actor)
+
+
+def advance_until(site, drain, states, seconds=120):
+    """Do what the tick does until the drain is there; return its state."""
+    end = time.monotonic() + seconds
+    while True:
+        draining.advance(drain.pk, site.connect)
+        drain = Drain.objects.get(pk=drain.pk)
+        if drain.state in states:
+            return drain
+        said = (drain.state, drain.seen, str(drain.why_sentence))
+        assert time.monotonic() < end, said
+        time.sleep(0.5)
+
+
+def say(site, drain, event):
+    drains.tell(drain, event, site.operator, Actor.of_user(site.operator))
+
+
+def test_no_request_fails_whatever_is_changed(site):
+    service = site.want(scheduler="rr")
+    web2 = service.servers.get(host__name="web2")
+    web2.enabled = False
+    web2.save()
+    site.converge()
+    first = site.cluster.revisions.first()
+    told = []
+
+    def during(what, act):
+        before = running.now()
+        result = act()
+        running.wait(200)
+        done = running.now() - before
+        told.append((what, done.ok, done.failed, round(done.rate), done.by, done.why))
+        print(*told[-1])
+        assert done.failed == 0, told
+        return result
+
+    with load(site.lab, VIP) as running:
+
+        def add():
+            web2.enabled = True
+            web2.save()
+            site.converge()
+
+        def weights():
+            service.servers.filter(host__name="web1").update(weight=3)
+            site.converge()
+
+        def scheduler():
+            service.refresh_from_db()
+            service.scheduler = "wlc"
+            service.save()
+            site.converge()
+
+        def rollback():
+            draft.load(site.cluster, ClusterWish.from_json(first.wish))
+            site.converge()
+
+        def forward():
+            draft.load(site.cluster, ClusterWish.from_json(both.wish))
+            site.converge()
+
+        during("nothing", lambda: None)
+        during("adding web2", add)
+        both = site.cluster.revisions.first()
+        during("weights", weights)
+        during("scheduler", scheduler)
+        choice = Choice(timedelta(minutes=5))
+        drain = begin(site, choice)
+        during("draining web1", lambda: advance_until(site, drain, {"out"}))
+        assert "10.0.1.31" not in site.lab.ssh("web1", "ip -o addr show dev lo")
+        drain.refresh_from_db()
+        say(site, drain, Event.BACK)
+        during("bringing web1 back", lambda: advance_until(site, drain, {"restored"}))
+        during("rollback to web1 alone", rollback)
+        during("forward to both", forward)
+        total = running.stop()
+    print(f"{total.ok} requests, {total.rate:.0f}/s, {total.failed} failed")
+    assert total.failed == 0, total.why
+    assert Counter(total.by).keys() == {"web1", "web2"}
