@@ -19,6 +19,7 @@ from cluster.views import (
     runs,
     service_form,
     services,
+    settings,
 )
 
 app_name = "cluster"
@@ -68,6 +69,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         addresses.answer,
         name="address_answer",
     ),
+    # Settings of the directors, and redundancy
+    path("clusters/<slug:slug>/settings/", settings.settings, name="settings"),
+    path("clusters/<slug:slug>/redundancy/", settings.redundancy, name="redundancy"),
     path("clusters/<slug:slug>/discard/", services.discard, name="discard"),
     # Real servers: weights, drain, bring back
     path("clusters/<slug:slug>/servers/<str:address>/", drains.server, name="server"),

@@ -28,7 +28,13 @@ class Styled:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.style()
+
+    def style(self) -> None:
+        """Call it again after fields were added."""
         for field in self.fields.values():
+            if css_class(field.widget) in field.widget.attrs.get("class", "").split():
+                continue
             own = field.widget.attrs.get("class", "")
             field.widget.attrs["class"] = f"{css_class(field.widget)} {own}".strip()
 

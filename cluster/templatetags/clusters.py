@@ -21,6 +21,8 @@ def cluster_tabs(cluster: Cluster, current: str) -> dict[str, Any]:
     pages = (
         (_("Live"), "cluster"),
         (_("Virtual services"), "services"),
+        (_("Settings"), "settings"),
+        (_("Redundancy"), "redundancy"),
         (_("History"), "history"),
     )
     return {
