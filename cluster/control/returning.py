@@ -8,11 +8,13 @@ from cluster.control.observe import leave_footprints
 from cluster.control.planning import NoPlan, finish, hosts_of
 from cluster.control.recovery import items, settle_undo, still_needed
 from cluster.control.steps import Attendance, perform
+from cluster.lvs import restart
 from cluster.lvs.change import Change, Mark, announcement_after
 from cluster.lvs.command import Command
+from cluster.lvs.host import HostState
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
-from cluster.models import Run, Step
+from cluster.models import Host, Run, Step
 
 # Steps that may have changed their host. A refused ``ipvsadm -R`` may have taken
 # some of its rules, so FAILED ones with an answer are undone like the others.
@@ -96,10 +98,24 @@ def _conclude(attendance: Attendance) -> None:
         if step not in remaining and step not in unknown:
             _mark_undone(step)
     hosts = hosts_of(run)
-    leave_footprints(hosts, attendance.observe(hosts).states)
-    run.tell(_account(remaining, unknown))
-    clean = not remaining and not unknown
+    states = attendance.observe(hosts).states
+    lost = _lost(run, hosts, states)
+    leave_footprints(hosts, states)
+    run.tell(_account(remaining, unknown, lost))
+    clean = not remaining and not unknown and not lost
     finish(run, Run.State.RETURNED if clean else Run.State.PARTIAL)
+
+
+def _lost(run: Run, hosts: list[Host], states: dict[str, HostState]) -> list[Sentence]:
+    before = {name: HostState.from_json(data) for name, data in run.observed.items()}
+    return [
+        sentence
+        for host in hosts
+        if host.name in states and host.name in before
+        for sentence in restart.lost(
+            host.name, before[host.name], states[host.name], host.left_behind
+        )
+    ]
 
 
 def _mark_undone(step: Step) -> None:
@@ -108,8 +124,10 @@ def _mark_undone(step: Step) -> None:
         step.save(update_fields=["state"])
 
 
-def _account(remaining: list[Step], unknown: list[Step]) -> list[Sentence]:
-    told = []
+def _account(
+    remaining: list[Step], unknown: list[Step], lost: list[Sentence]
+) -> list[Sentence]:
+    told = list(lost)
     if remaining:
         told.append(_("Still in force:"))
         told += [_on_host(step, s) for step in remaining for s in step.value.sentences]

@@ -79,12 +79,12 @@ class ClusterWish:
 def host_wishes(
     wish: ClusterWish, observed: Mapping[str, HostState]
 ) -> dict[str, HostWish]:
-    """Return what each host shall have.
+    """Return what each host shall have; nothing for a director that was not observed.
 
     Raises ``director.NoNetwork`` when a VIP is in no network of the director.
     """
     wishes = {name: HostWish() for name in observed}
-    if wish.vips:
+    if wish.vips and wish.director in observed:
         wishes[wish.director] = director.wish(
             wish.table,
             [(vip.address, vip.number) for vip in wish.vips],
