@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup setup-dev setup-test demo run test check check-static check-unit \
-	test-unit test-services test-hosts lock clean
+	test-unit test-services test-hosts test-long lock clean
 
 help: ## show this list
 	@echo "make demo   a real LVS cluster on this machine, with the dashboard in front of it"
@@ -78,16 +78,19 @@ LEFT_OUT = @echo "PIRANHA_TEST_WITHOUT: $(PIRANHA_TEST_WITHOUT) is left out."
 
 test-hosts: setup-test ## drive the hosts of the lab, and a real browser
 ifeq ($(filter lab browser,$(PIRANHA_TEST_WITHOUT)),)
-	$(ON_HOSTS) -m "lab or browser"
+	$(ON_HOSTS) -m "(lab or browser) and not long"
 else ifeq ($(filter browser,$(PIRANHA_TEST_WITHOUT)),)
 	$(LEFT_OUT)
 	$(PYTEST) -q -m "browser and not lab" || [ $$? -eq 5 ]
 else ifeq ($(filter lab,$(PIRANHA_TEST_WITHOUT)),)
 	$(LEFT_OUT)
-	$(ON_HOSTS) -m "lab and not browser"
+	$(ON_HOSTS) -m "lab and not browser and not long"
 else
 	$(LEFT_OUT)
 endif
+
+test-long: setup-test ## what takes an hour: every failure point on real hosts, ...
+	$(ON_HOSTS) -m long
 
 lock: setup-dev ## resolve requirements*.in again, with hashes
 	$(COMPILE) requirements.in -o requirements.txt
