@@ -42,6 +42,9 @@ def parse_addresses(text: str) -> tuple[BoundAddress, ...]:
             if info["family"] not in ("inet", "inet6") or info["scope"] == "link":
                 continue
             interface = ip_interface(f"{info['local']}/{info['prefixlen']}")
+            # gre0 gets fe80::7f00:1 with the scope of a host, from 127.0.0.1.
+            if interface.version == 6 and interface.is_link_local:
+                continue
             found.append(BoundAddress(link["ifname"], interface, info.get("label", "")))
     return tuple(sorted(found, key=lambda b: (b.device, b.label, str(b.interface))))
 

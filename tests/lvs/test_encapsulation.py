@@ -261,10 +261,12 @@ def test_devices_and_ports_are_read():
     listed = (SAMPLES / "ip-d-j-addr-show").read_text()
     assert set(facts.parse_tunnels(listed)) == {
         Tunnel("tunl0", up=True),
-        Tunnel("gre0", up=False, module="ip_gre"),
+        Tunnel("gre0", up=True, module="ip_gre"),
         Tunnel("gretap0", up=False, module="ip_gre"),
         Tunnel("erspan0", up=False, module="ip_gre"),
-        Tunnel("gre-csum", up=False, module="ip_gre", local="10.0.1.9"),
+        Tunnel("gre-csum", up=True, module="ip_gre", local="10.0.1.9"),
     }
+    own = {bound.device for bound in facts.parse_addresses(listed)}
+    assert own == {"lo", "eth0"}, "what the kernel gives to gre0 is no VIP"
     assert facts.parse_gue((SAMPLES / "ip-j-fou-show").read_text()) == (6080,)
     assert facts.parse_gue("[]") == ()
