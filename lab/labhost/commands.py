@@ -79,10 +79,12 @@ def _boot(instance: Instance, newest: Path) -> None:
     seed.make_keys(instance)
     if open_doors(instance):
         say(f"network  up, SSH on 127.0.0.1 from port {instance.ports}")
-    off = [h for h in instance.hosts.values() if not machine.is_on(instance, h)]
+    off = [h for h in instance.wanted if not machine.is_on(instance, h)]
     for host in instance.hosts.values():
         if host in off:
             _power_on(instance, host, newest)
+        elif not machine.is_on(instance, host):
+            say(f"{host.name:8} stays off; lab/power {host.name} on boots it")
         elif seed.write_seed(instance, host):
             as_root(instance, host, "lab-seed")
             say(f"{host.name:8} runs; took over new keys, rights or names")
@@ -161,6 +163,7 @@ def power(arguments: list[str]) -> int:
         if options.switch != "off" and not machine.is_on(instance, host):
             _power_on(instance, host, image(say))
             wait_for(instance, [host], say)
+        write_hosts_json(instance)
     return 0
 
 

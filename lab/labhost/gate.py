@@ -94,7 +94,7 @@ def _end_with_reset(side: socket.socket) -> None:
 
 def main(ready: str, *doors: str) -> None:
     subnets = {host.subnet.name: host.subnet for host in read_table().values()}
-    make_bridges(subnets.values())
+    make_bridges([*subnets.values()])
     threads = []
     for door in doors:
         fd, _, address = door.partition("=")

@@ -37,6 +37,11 @@ class Instance:
         return self.state / "hosts" / host.name
 
     @property
+    def wanted(self) -> list[Host]:
+        """What is booted together: extra hosts only where they were named."""
+        return [h for h in self.hosts.values() if self.chosen or not h.extra]
+
+    @property
     def dashboard_key(self) -> Path:
         return self.state / "piranha_ed25519"
 

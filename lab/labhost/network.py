@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from labhost import process
@@ -51,7 +51,7 @@ def host_records(instance: Instance) -> list[Path]:
     return sorted(instance.state.glob("hosts/*/process.json"))
 
 
-def make_bridges(subnets: Iterable[Subnet]) -> None:
+def make_bridges(subnets: Collection[Subnet]) -> None:
     """Runs inside the namespace; what exists already is left alone."""
     _ip("link", "set", "lo", "up")
     for subnet in subnets:
@@ -61,7 +61,12 @@ def make_bridges(subnets: Iterable[Subnet]) -> None:
         address = subnet.with_prefix(subnet.router)
         _ip("address", "add", address, "dev", subnet.bridge)
         _ip("link", "set", subnet.bridge, "up")
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1\n")
+    settings = Path("/proc/sys/net/ipv4")
+    (settings / "ip_forward").write_text("1\n")
+    # A real server far away answers with a VIP of the LAN as its source: a strict
+    # filter, which the machine outside may have for its own good, would drop that.
+    for name in ("all", "default", *(subnet.bridge for subnet in subnets)):
+        (settings / "conf" / name / "rp_filter").write_text("0\n")
 
 
 def make_tap(instance: Instance, host: Host) -> None:

@@ -73,6 +73,7 @@ def write_hosts_json(instance: Instance) -> None:
             "host_key": host_key(instance, host),
         }
         for host in instance.hosts.values()
+        if host in instance.wanted or machine.is_on(instance, host)
     ]
     content = {
         "user": "piranha",

@@ -30,6 +30,7 @@ class Host:
     subnet: Subnet
     address: IPv4Address
     port: int
+    extra: bool = False  # booted only by its name
 
     @property
     def tap(self) -> str:
@@ -66,6 +67,7 @@ def _host(row: dict[str, str | int], subnets: dict[str, Subnet]) -> Host:
         subnet=subnets[str(row["subnet"])],
         address=IPv4Address(row["address"]),
         port=int(row["port"]),
+        extra=bool(row.get("extra")),
     )
     if host.role not in ROLES:
         raise ValueError(f"{host.name}: role {host.role!r} is none of {ROLES}")
