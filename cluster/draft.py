@@ -206,6 +206,7 @@ def _service_fields(service: WantedService) -> dict[str, Any]:
         "netmask": value.netmask,
         "hash_port": "port" in flags,
         "hash_fallback": "fallback" in flags,
+        "engine": value.engine,
         "one_packet": value.one_packet,
         "source_nat": value.source_nat,
         "name": service.name,

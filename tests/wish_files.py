@@ -5,6 +5,8 @@
 
 import json
 
+from cluster.lvs.wish_file import SERVICE_KEYS
+
 HEAD = "cluster: lab\nservices:\n"
 SERVICE = HEAD + "- {{protocol: tcp, vip: 10.0.1.31, port: 80, {0}}}\n"
 SERVER = HEAD + (
@@ -86,12 +88,7 @@ BAD_SHAPE = {
             (
                 3,
                 "services[0]",
-                (
-                    "Write keys and values here: protocol, vip, port, scheduler,"
-                    " persistence_timeout, persistence_netmask, hash_port,"
-                    " hash_fallback, one_packet, fullnat, name, owner, notes, enabled,"
-                    " real_servers."
-                ),
+                f"Write keys and values here: {', '.join(SERVICE_KEYS)}.",
             ),
         ],
     ),
@@ -134,10 +131,8 @@ _SERVICE_LINES = {
     "colour: red": (
         "colour",
         (
-            "“colour” is no key of a virtual service. Possible are: protocol, vip, port,"
-            " scheduler, persistence_timeout, persistence_netmask, hash_port,"
-            " hash_fallback, one_packet, fullnat, name, owner, notes, enabled,"
-            " real_servers."
+            "“colour” is no key of a virtual service. Possible are:"
+            f" {', '.join(SERVICE_KEYS)}."
         ),
     ),
     "persistence_netmask: 0": (

@@ -128,7 +128,7 @@ class ServiceEntry:
         row.scheduler, row.enabled = data["scheduler"], data["enabled"]
         row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
         row.netmask, row.one_packet = data["netmask"], data["one_packet"]
-        row.source_nat = data["source_nat"]
+        row.source_nat, row.engine = data["source_nat"], self.form.options.engine
         row.hash_port, row.hash_fallback = data["hash_port"], data["hash_fallback"]
         row.save()
         Vip.number_for(self.cluster, row.address)
@@ -224,6 +224,7 @@ def _initial(service: VirtualService) -> dict[str, Any]:
         "netmask": service.netmask or "",
         "hash_port": service.hash_port,
         "hash_fallback": service.hash_fallback,
+        "engine": bool(service.engine),
         "one_packet": service.one_packet,
         "source_nat": service.source_nat,
         "enabled": service.enabled,

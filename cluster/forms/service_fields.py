@@ -12,7 +12,7 @@ from cluster.forms.base import Form
 from cluster.forms.words import AddressField, NetmaskField, NumberField
 from cluster.lvs import encapsulation, terms, validate
 from cluster.lvs.encapsulation import IPIP, Checksum, TunnelType
-from cluster.lvs.options import Options
+from cluster.lvs.options import SIP, Options
 from cluster.lvs.table import Tunnel
 from cluster.lvs.terms import ForwardingMethod, Scheduler
 from cluster.lvs.words import Sentence
@@ -73,6 +73,11 @@ class ServiceForm(Form):
         label=_("Hash again when the chosen server is out (sh-fallback, mh-fallback)"),
         required=False,
     )
+    engine = forms.BooleanField(
+        label=_("Keep each call of SIP on its real server, by its Call-ID (--pe sip)"),
+        required=False,
+        help_text=_("UDP with persistence only: calls of one client may be spread."),
+    )
     one_packet = forms.BooleanField(
         label=_("Schedule each packet by itself (one-packet scheduling, UDP)"),
         required=False,
@@ -108,13 +113,24 @@ class ServiceForm(Form):
             hash_fallback=bool(data.get("hash_fallback")),
             one_packet=bool(data.get("one_packet")),
             source_nat=bool(data.get("source_nat")),
+            engine=SIP if data.get("engine") else "",
         )
 
     @property
     def shows_advanced(self) -> bool:
         """Whether the part for few people is open: something is said there."""
-        names = ("netmask", "hash_port", "hash_fallback", "one_packet", "source_nat")
+        names = _ADVANCED
         return any(self[name].value() or self[name].errors for name in names)
+
+
+_ADVANCED = (
+    "netmask",
+    "engine",
+    "one_packet",
+    "hash_port",
+    "hash_fallback",
+    "source_nat",
+)
 
 
 def _methods() -> list[tuple[str, str | Promise]]:

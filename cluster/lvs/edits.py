@@ -115,6 +115,12 @@ def _parts(
             before=_flags(before.flags),
             after=_flags(after.flags),
         )
+    if before.engine != after.engine:
+        yield (
+            _("calls of SIP kept together by their Call-ID")
+            if after.engine
+            else _("calls of SIP no longer told apart")
+        )
     if before.one_packet != after.one_packet:
         yield (
             _("each packet by itself")

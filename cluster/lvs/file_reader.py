@@ -57,7 +57,8 @@ class Reader:
         self, path: Path, word: str, possible: Sequence[str], sentence: Sentence
     ) -> None:
         """Refuse a word, and name the one that may have been meant, or all of them."""
-        near = get_close_matches(word.lower(), possible, n=1)
+        longer = [one for one in possible if one.startswith(f"{word.lower()}_")]
+        near = longer or get_close_matches(word.lower(), possible, n=1)
         if near:
             hint = _("Did you mean “{word}”?", word=near[0])
         elif possible:
@@ -167,6 +168,17 @@ class Reader:
         except Wrong as wrong:
             self.refuse((*path, key), wrong.sentence)
             return None
+
+    def word(
+        self, row: dict[str, Any], path: Path, key: str, possible: Sequence[str]
+    ) -> str:
+        """Return one of the words, or "" when the key is not there or is wrong."""
+        value = row.get(key, "")
+        if key in row and value not in possible:
+            text = _("“{value}” is not possible here.", value=shown(value))
+            self.refuse_word((*path, key), str(value), possible, text)
+            return ""
+        return str(value)
 
     def choice(
         self,

@@ -39,6 +39,8 @@ def _service_document(
         found["persistence_timeout"] = value.persistence
     if value.netmask is not None:
         found["persistence_netmask"] = value.netmask
+    if value.engine:
+        found["persistence_engine"] = value.engine
     words = {flag.partition("-")[2] for flag in value.flags}
     switches = {
         "hash_port": "port" in words,

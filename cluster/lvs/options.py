@@ -13,6 +13,8 @@ from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 
+# What ``--pe`` knows: the persistence engine that tells calls of SIP apart.
+SIP = "sip"
 # The two schedulers that hash, with the flags that each of them knows.
 HASHING = (Scheduler.SH, Scheduler.MH)
 Reason = tuple[str, Sentence]
@@ -35,6 +37,7 @@ class Options:
     hash_fallback: bool = False
     one_packet: bool = False
     source_nat: bool = False
+    engine: str = ""
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -60,6 +63,7 @@ def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
                 " leave the netmask empty."
             ),
         )
+    yield from _of_engine(options, protocol)
     if options.one_packet and protocol is not Protocol.UDP:
         yield (
             "one_packet",
@@ -67,6 +71,30 @@ def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
                 "One-packet scheduling is for UDP only: {protocol} needs all packets of"
                 " a connection on one real server.",
                 protocol=protocol.label,
+            ),
+        )
+
+
+def _of_engine(options: Options, protocol: Protocol) -> Iterator[Reason]:
+    """The engine reads the Call-ID of SIP; the kernel looks into UDP only, and asks it
+    for a template of persistence (ip_vs_pe_sip.c)."""
+    if not options.engine:
+        return
+    if protocol is not Protocol.UDP:
+        yield (
+            "engine",
+            _(
+                "The engine for SIP reads UDP only: with {protocol} it would never find a"
+                " Call-ID.",
+                protocol=protocol.label,
+            ),
+        )
+    if not options.persistence:
+        yield (
+            "engine",
+            _(
+                "The engine for SIP says what is kept together by persistence: switch"
+                " persistence on."
             ),
         )
 

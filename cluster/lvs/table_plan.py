@@ -175,6 +175,10 @@ def described(service: VirtualService) -> Sentence:
             service=text,
             seconds=service.persistence,
         )
+    if service.engine:
+        text = _(
+            "{service}, by Call-ID ({engine})", service=text, engine=service.engine
+        )
     if service.one_packet:
         text = _("{service}, each packet by itself", service=text)
     if service.source_nat:

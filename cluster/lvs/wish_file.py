@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
-from cluster.lvs import encapsulation, settings_file, validate
+from cluster.lvs import encapsulation, options, settings_file, validate
 from cluster.lvs.encapsulation import Checksum, TunnelType
 from cluster.lvs.file_reader import Path, Reader, shown
 from cluster.lvs.options import Options
@@ -45,6 +45,7 @@ SERVICE_KEYS = (
     "scheduler",
     "persistence_timeout",
     "persistence_netmask",
+    "persistence_engine",
     "hash_port",
     "hash_fallback",
     "one_packet",
@@ -72,6 +73,7 @@ SERVER_KEYS = (
 _KEYS = {
     "address": "vip",
     "netmask": "persistence_netmask",
+    "engine": "persistence_engine",
     "source_nat": "fullnat",
     "upper": "upper_threshold",
     "lower": "lower_threshold",
@@ -158,6 +160,7 @@ class _Entry:
             chosen.persistence,
             chosen.netmask,
             chosen.flags,
+            chosen.engine,
             one_packet=chosen.one_packet,
             source_nat=chosen.source_nat,
         )
@@ -266,6 +269,7 @@ def _options(reader: Reader, row: Document, path: Path) -> Options:
         switch("hash_fallback"),
         switch("one_packet"),
         switch("fullnat"),
+        reader.word(row, path, "persistence_engine", (options.SIP,)),
     )
 
 

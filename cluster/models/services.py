@@ -13,7 +13,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from cluster.lvs import encapsulation, table, terms
-from cluster.lvs.options import flag_names
+from cluster.lvs.options import SIP, flag_names
 from cluster.models.clusters import Cluster, Host
 
 _port = (MinValueValidator(1), MaxValueValidator(65535))
@@ -82,6 +82,9 @@ class VirtualService(models.Model):
     )
     hash_port = models.BooleanField(_("hash the client's port too"), default=False)
     hash_fallback = models.BooleanField(_("hash again on failure"), default=False)
+    engine = models.CharField(
+        _("persistence engine"), max_length=8, blank=True, choices=[(SIP, SIP)]
+    )
     one_packet = models.BooleanField(_("one-packet scheduling"), default=False)
     source_nat = models.BooleanField(_("FULLNAT"), default=False)
     enabled = models.BooleanField(_("enabled"), default=True)
@@ -126,6 +129,7 @@ class VirtualService(models.Model):
             flags=flag_names(
                 scheduler, port=self.hash_port, fallback=self.hash_fallback
             ),
+            engine=self.engine,
             one_packet=self.one_packet,
             source_nat=self.source_nat,
         )
