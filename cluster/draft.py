@@ -19,6 +19,7 @@ from cluster.lvs.drained import weight_of
 from cluster.lvs.edits import Edit, Names
 from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.settings import Settings
+from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import RealServer as ServerValue
 from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.table import VirtualService as ServiceValue
@@ -209,6 +210,7 @@ def _service_fields(service: WantedService) -> dict[str, Any]:
         "engine": value.engine,
         "one_packet": value.one_packet,
         "source_nat": value.source_nat,
+        "local_addresses": spelled(value.local),
         "name": service.name,
         "owner": service.owner,
         "notes": service.notes,

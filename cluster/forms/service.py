@@ -16,6 +16,7 @@ from cluster.forms.words import spoken
 from cluster.lvs import edits, terms, validate
 from cluster.lvs.director import own_addresses
 from cluster.lvs.encapsulation import IPIP
+from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.validate import Draft, Server, Surroundings
 from cluster.lvs.words import Sentence, say
@@ -129,6 +130,7 @@ class ServiceEntry:
         row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
         row.netmask, row.one_packet = data["netmask"], data["one_packet"]
         row.source_nat, row.engine = data["source_nat"], self.form.options.engine
+        row.local_addresses = spelled(data["local"])
         row.hash_port, row.hash_fallback = data["hash_port"], data["hash_fallback"]
         row.save()
         Vip.number_for(self.cluster, row.address)
@@ -227,6 +229,7 @@ def _initial(service: VirtualService) -> dict[str, Any]:
         "engine": bool(service.engine),
         "one_packet": service.one_packet,
         "source_nat": service.source_nat,
+        "local": service.local_addresses,
         "enabled": service.enabled,
     }
 

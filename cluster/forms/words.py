@@ -10,7 +10,14 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cluster.lvs.validate import Wrong, read_address, read_netmask, read_number
+from cluster.lvs.table import IPAddress
+from cluster.lvs.validate import (
+    Wrong,
+    read_address,
+    read_local,
+    read_netmask,
+    read_number,
+)
 from cluster.lvs.words import Sentence
 
 
@@ -53,6 +60,17 @@ class NumberField(forms.CharField):
         text = super().clean(value)
         try:
             return read_number(text, self.low, self.high) if text else None
+        except Wrong as wrong:
+            raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong
+
+
+class LocalField(forms.CharField):
+    """A pool of addresses; ``clean`` returns first and last, or None when empty."""
+
+    def clean(self, value: Any) -> tuple[IPAddress, IPAddress] | None:
+        text = super().clean(value)
+        try:
+            return read_local(text) if text else None
         except Wrong as wrong:
             raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong
 

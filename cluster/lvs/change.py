@@ -316,7 +316,7 @@ def add_source_nat(host: str, tool: str, rule: SourceNat) -> Change:
     text = _(
         "Replace the client's address by {source} for {at}: real servers do not see"
         " who asks",
-        source=rule.source,
+        source=rule.sources,
         at=rule.at,
     )
     add, delete = _source_nat(tool, "-A", rule), _source_nat(tool, "-D", rule)

@@ -6,9 +6,10 @@ back through the director, which must forward them: ``sysctl -w net.ipv4.ip_forw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_interface
 
+from cluster.lvs import source_nat
 from cluster.lvs.host import LOOPBACK, BoundAddress, HostWish
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, CONNTRACK, FORWARD, of_device
@@ -39,18 +40,36 @@ def wish(
 ) -> HostWish:
     """Return the wish for a director; *vips* come with the number of their label."""
     bound = tuple(vip_binding(vip, number, addresses) for vip, number in vips)
-    rules = tuple(
-        SourceNat(service.at, _source(service, addresses))
-        for service in table.services
-        if service.source_nat and service.servers
-    )
+    replacing = [s for s in table.services if s.source_nat and s.servers]
+    rules = tuple(_source_nat(service, addresses) for service in replacing)
+    pools = [source_nat.pool(s.local) for s in replacing]
+    local = {address: None for pool in pools for address in pool}
     tracking = ((CONNTRACK, "1"),) if rules else ()
     return HostWish(
-        addresses=bound,
+        addresses=(*bound, *_local_addresses(local, addresses)),
         table=table,
         sysctls=(*forwarding(table, addresses), *tracking),
         source_nat=rules,
     )
+
+
+def _source_nat(
+    service: VirtualService, addresses: Sequence[BoundAddress]
+) -> SourceNat:
+    if not service.local:
+        return SourceNat(service.at, _source(service, addresses))
+    first, last = service.local
+    return SourceNat(service.at, first, last if last != first else None)
+
+
+def _local_addresses(
+    pool: Iterable[IPAddress], addresses: Sequence[BoundAddress]
+) -> Iterator[BoundAddress]:
+    """Yield where the addresses of a pool go that are not the director's own."""
+    own = {bound.address for bound in own_addresses(addresses)}
+    for address in pool:
+        if address not in own:
+            yield vip_binding(address, 0, addresses)
 
 
 def _source(service: VirtualService, addresses: Sequence[BoundAddress]) -> IPAddress:

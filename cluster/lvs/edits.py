@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import (
     IPAddress,
     RealServer,
@@ -127,13 +128,23 @@ def _parts(
             if after.one_packet
             else _("packets of a connection together")
         )
+    yield from _sources(before, after)
+    yield from _servers(before, after, names)
+
+
+def _sources(before: VirtualService, after: VirtualService) -> Iterable[Sentence]:
     if before.source_nat != after.source_nat:
         yield (
             _("real servers see the director's address (FULLNAT)")
             if after.source_nat
             else _("real servers see the client's address")
         )
-    yield from _servers(before, after, names)
+    if before.local != after.local:
+        yield _(
+            "local addresses {before} → {after}",
+            before=_pool(before.local),
+            after=_pool(after.local),
+        )
 
 
 def _servers(
@@ -157,6 +168,12 @@ def _servers(
         if after.server(server.address, server.port) is None:
             name = names.get(server.address, str(server.address))
             yield _("take {name} out", name=name)
+
+
+def _pool(local: tuple[IPAddress, IPAddress] | None) -> Sentence:
+    if not local:
+        return _("the director's own")
+    return _("{addresses}", addresses=spelled(local))
 
 
 def _lasting(seconds: int) -> Sentence:

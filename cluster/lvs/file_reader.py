@@ -14,7 +14,8 @@ from enum import Enum
 from ipaddress import IPv4Address
 from typing import Any, TypeAlias, TypeVar
 
-from cluster.lvs.validate import Wrong, read_address, read_number
+from cluster.lvs.table import IPAddress
+from cluster.lvs.validate import Wrong, read_address, read_local, read_number
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
@@ -179,6 +180,16 @@ class Reader:
             self.refuse_word((*path, key), str(value), possible, text)
             return ""
         return str(value)
+
+    def local(
+        self, row: dict[str, Any], path: Path, key: str
+    ) -> tuple[IPAddress, IPAddress] | None:
+        text = self.text(row, path, key)
+        try:
+            return read_local(text) if text else None
+        except Wrong as wrong:
+            self.refuse((*path, key), wrong.sentence)
+            return None
 
     def choice(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from cluster.lvs import settings_file
 from cluster.lvs.encapsulation import IPIP
+from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import IPAddress, RealServer
 from cluster.lvs.wanted import Document, WantedCluster, WantedService
 
@@ -49,6 +50,8 @@ def _service_document(
         "fullnat": value.source_nat,
     }
     found |= {key: True for key, on in switches.items() if on}
+    if value.local:
+        found["local_addresses"] = spelled(value.local)
     people = {"name": wanted.name, "owner": wanted.owner, "notes": wanted.notes}
     found |= {key: text for key, text in people.items() if text}
     if not wanted.enabled:

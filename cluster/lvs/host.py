@@ -46,6 +46,11 @@ class BoundAddress:
     def key(self) -> tuple[str, str]:
         return (self.device, str(self.interface))
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a local address of FULLNAT, ``eth0:0``; VIPs count from 1."""
+        return self.label.endswith(":0")
+
     def __str__(self) -> str:
         return f"{self.interface} dev {self.device}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cluster.lvs.table import IPAddress
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -38,6 +39,7 @@ class Options:
     one_packet: bool = False
     source_nat: bool = False
     engine: str = ""
+    local: tuple[IPAddress, IPAddress] | None = None
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -61,6 +63,14 @@ def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
             _(
                 "A netmask groups clients for persistence: switch persistence on, or"
                 " leave the netmask empty."
+            ),
+        )
+    if options.local and not options.source_nat:
+        yield (
+            "local",
+            _(
+                "Local addresses replace the client's: switch FULLNAT on, or leave them"
+                " empty."
             ),
         )
     yield from _of_engine(options, protocol)

@@ -188,7 +188,8 @@ def _addresses(
         if needed or _others_serve(bound, state, footprint):
             continue
         if state.holds(bound):
-            phase = Phase.WITHDRAW if bound.device in INNER else Phase.RELEASE
+            late = bound.device in INNER or bound.is_local
+            phase = Phase.WITHDRAW if late else Phase.RELEASE
             if bound.address in moving:
                 phase = Phase.BIND
             yield change.release_address(host, phase, bound)
@@ -200,6 +201,9 @@ def _bound(
     for bound in wish.addresses:
         if state.answers_for(bound):
             continue
+        # A local address of FULLNAT takes part before the rule that uses it.
+        early = bound.is_local and bound.address not in moving
+        phase = Phase.PREPARE if early else Phase.BIND
         if bound.device in INNER:
             yield change.bind_address(host, Phase.PREPARE, bound)
         else:
@@ -207,7 +211,7 @@ def _bound(
             # clients waiting between the two directors.
             if bound.address not in moving:
                 yield change.check_address_free(host, bound)
-            yield change.bind_address(host, Phase.BIND, bound)
+            yield change.bind_address(host, phase, bound)
             yield change.announce_address(host, bound)
 
 

@@ -128,7 +128,7 @@ _DIRECTOR_WRITES = (
             tool,
             rf"-w 5 -t nat -[AD] {source_nat.CHAIN} -p (tcp|udp|sctp) -m ipvs"
             rf" --vaddr {_ADDRESS}/32 --vport {_NUMBER} --vmethod masq"
-            rf" -j SNAT --to-source {_ADDRESS}",
+            rf" -j SNAT --to-source {_ADDRESS}(-{_ADDRESS})?",
             pattern=True,
         )
         for tool in source_nat.TOOLS

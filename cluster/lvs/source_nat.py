@@ -31,10 +31,17 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class SourceNat:
-    """Connections of one service reach its real servers from *source*."""
+    """Connections of one service reach its real servers from *source*, or from one of
+    the addresses from there to *last*."""
 
     at: ServiceAddress
     source: IPAddress
+    last: IPAddress | None = None
+
+    @property
+    def sources(self) -> str:
+        """Return ``10.0.1.3`` or ``10.0.1.201-10.0.1.204``."""
+        return spelled((self.source, self.last or self.source))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -42,8 +49,32 @@ class SourceNat:
         return (
             *(CHAIN, "-p", protocol, "-m", "ipvs", "--vaddr", f"{self.at.address}/32"),
             *("--vport", str(self.at.port), "--vmethod", "masq"),
-            *("-j", "SNAT", "--to-source", str(self.source)),
+            *("-j", "SNAT", "--to-source", self.sources),
         )
+
+
+def read_pool(text: str) -> tuple[IPAddress, IPAddress] | None:
+    """Read what :func:`spelled` wrote; raises ValueError for anything else."""
+    if not text:
+        return None
+    first, _dash, last = text.partition("-")
+    return ip_address(first), ip_address(last or first)
+
+
+def spelled(local: tuple[IPAddress, IPAddress] | None) -> str:
+    """Return ``10.0.1.201-10.0.1.204``, one address alone, or "" for none."""
+    if local is None:
+        return ""
+    first, last = local
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def pool(local: tuple[IPAddress, IPAddress] | None) -> list[IPAddress]:
+    """Return the addresses from the first to the last, both included."""
+    if local is None:
+        return []
+    first, last = local
+    return [first + n for n in range(int(last) - int(first) + 1)]
 
 
 def parse(text: str) -> tuple[SourceNat, ...]:
@@ -72,6 +103,7 @@ def _rule(words: list[str]) -> SourceNat | None:
     try:
         vip = ip_address(options["--vaddr"].removesuffix("/32"))
         at = ServiceAddress.of(Protocol(options["-p"]), vip, int(options["--vport"]))
-        return SourceNat(at, ip_address(options["--to-source"]))
+        first, dash, last = options["--to-source"].partition("-")
+        return SourceNat(at, ip_address(first), ip_address(last) if dash else None)
     except ValueError:
         return None

@@ -100,8 +100,8 @@ class VirtualService:
     """A virtual service with its real servers, sorted by address and port.
 
     *persistence* is in seconds, 0 for none; *netmask* is a prefix length and only
-    means something together with persistence (None: a single client). *source_nat* is
-    none of ipvsadm's: no listing has it, see ``source_nat.py``.
+    means something together with persistence (None: a single client). *source_nat* and
+    *local*, its first and last address, are none of ipvsadm's: see ``source_nat.py``.
     """
 
     at: ServiceAddress
@@ -113,6 +113,7 @@ class VirtualService:
     engine: str = ""
     one_packet: bool = False
     source_nat: bool = False
+    local: tuple[IPAddress, IPAddress] | None = None
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.servers, key=lambda server: server.sort_key))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
-from cluster.lvs import director, encapsulation, options
+from cluster.lvs import director, encapsulation, options, source_nat
 from cluster.lvs.host import BoundAddress
 from cluster.lvs.options import Options, Reason
 from cluster.lvs.table import IPAddress, ServiceAddress, Tunnel
@@ -29,6 +29,7 @@ PORTS = (1, 65535)
 WEIGHTS = (0, MAX_WEIGHT)
 PERSISTENCE = (1, MAX_PERSISTENCE)
 MOST_SERVERS = 100
+MOST_LOCAL = 64  # local addresses of one service
 # What can be set up on hosts; the form and the file offer nothing else.
 PROTOCOLS = tuple(Protocol)
 METHODS = tuple(ForwardingMethod)
@@ -101,6 +102,22 @@ def read_netmask(text: str) -> int:
             _("{text} is no netmask such as 255.255.255.0 or 24.", text=_short(text))
         )
     return prefix
+
+
+def read_local(text: str) -> tuple[IPAddress, IPAddress]:
+    """Return first and last of ``10.0.1.201-10.0.1.204`` or one address; raises Wrong."""
+    first, dash, last = text.partition("-")
+    ends = read_address(first), read_address(last if dash else first)
+    count = int(ends[1]) - int(ends[0]) + 1
+    if not 1 <= count <= MOST_LOCAL:
+        raise Wrong(
+            _(
+                "Write the first address, a hyphen and the last one, at most {most} in"
+                " all: 10.0.1.201-10.0.1.204.",
+                most=MOST_LOCAL,
+            )
+        )
+    return ends
 
 
 def _why_no_address(text: str) -> Sentence:
@@ -197,6 +214,7 @@ def check(draft: Draft, around: Surroundings) -> list[Finding]:
             found.append(Finding("address", why))
     reasons = options.of_service(draft.options, draft.protocol)
     found += [Finding(name, why) for name, why in reasons]
+    found += _local(draft, around)
     for server in draft.servers:
         found += _server(server, draft, around)
     return found + _same_servers(draft.servers)
@@ -220,14 +238,14 @@ def _special(vip: IPv4Address) -> Sentence | None:
     return None
 
 
-def _owned(vip: IPv4Address, around: Surroundings) -> Sentence | None:
+def _owned(vip: IPAddress, around: Surroundings) -> Sentence | None:
     for address, name in around.hosts:
         if address == vip:
             return _("{vip} is {host}'s own address.", vip=vip, host=name)
     return None
 
 
-def _on_lan(vip: IPv4Address, around: Surroundings) -> Sentence | None:
+def _on_lan(vip: IPAddress, around: Surroundings) -> Sentence | None:
     if not around.networks:
         return None  # the director was never looked at: planning will tell
     own = around.network_of(vip)
@@ -263,6 +281,21 @@ def _twice(
             at=at,
         )
     return None
+
+
+def _local(draft: Draft, around: Surroundings) -> Iterator[Finding]:
+    """Yield why an address of the pool of FULLNAT cannot be one."""
+    own = {bound.address for bound in around.networks}
+    taken = {at.address for at in around.services} | {draft.address}
+    for address in source_nat.pool(draft.options.local):
+        why = None
+        if address in taken:
+            why = _("{address} is a VIP of this cluster.", address=address)
+        elif address not in own:
+            why = _owned(address, around) or _on_lan(address, around)
+        if why:
+            yield Finding("local", why)
+            return
 
 
 def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]:

@@ -54,6 +54,11 @@ class ClusterWish:
         marked = [str(s.at) for s in self.table.services if s.source_nat]
         if marked:
             data["source_nat"] = marked
+        pools = {
+            str(s.at): [*map(str, s.local)] for s in self.table.services if s.local
+        }
+        if pools:
+            data["local_addresses"] = pools
         if self.settings:
             data["settings"] = self.settings.as_json()
             data["directors"] = list(self.directors)
@@ -62,8 +67,13 @@ class ClusterWish:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ClusterWish:
         marked = data.get("source_nat", ())
+        pools = data.get("local_addresses", {})
         services = (
-            replace(service, source_nat=str(service.at) in marked)
+            replace(
+                service,
+                source_nat=str(service.at) in marked,
+                local=_local(pools.get(str(service.at))),
+            )
             for service in rules.parse(data["table"]).services
         )
         return cls(
@@ -74,6 +84,13 @@ class ClusterWish:
             Settings.from_json(data.get("settings", {})),
             tuple(data.get("directors", ())),
         )
+
+
+def _local(ends: list[str] | None) -> tuple[IPAddress, IPAddress] | None:
+    if not ends:
+        return None
+    first, last = map(ip_address, ends)
+    return first, last
 
 
 def host_wishes(

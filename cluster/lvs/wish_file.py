@@ -50,6 +50,7 @@ SERVICE_KEYS = (
     "hash_fallback",
     "one_packet",
     "fullnat",
+    "local_addresses",
     "name",
     "owner",
     "notes",
@@ -75,6 +76,7 @@ _KEYS = {
     "netmask": "persistence_netmask",
     "engine": "persistence_engine",
     "source_nat": "fullnat",
+    "local": "local_addresses",
     "upper": "upper_threshold",
     "lower": "lower_threshold",
     "tunnel_type": "tunnel",
@@ -163,6 +165,7 @@ class _Entry:
             chosen.engine,
             one_packet=chosen.one_packet,
             source_nat=chosen.source_nat,
+            local=chosen.local,
         )
         people = (self.owner, self.notes)
         return WantedService(value, self.name, self.enabled, frozenset(off), *people)
@@ -270,6 +273,7 @@ def _options(reader: Reader, row: Document, path: Path) -> Options:
         switch("one_packet"),
         switch("fullnat"),
         reader.word(row, path, "persistence_engine", (options.SIP,)),
+        reader.local(row, path, "local_addresses"),
     )
 
 

@@ -12,7 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from cluster.lvs import encapsulation, table, terms
+from cluster.lvs import encapsulation, source_nat, table, terms
 from cluster.lvs.options import SIP, flag_names
 from cluster.models.clusters import Cluster, Host
 
@@ -87,6 +87,7 @@ class VirtualService(models.Model):
     )
     one_packet = models.BooleanField(_("one-packet scheduling"), default=False)
     source_nat = models.BooleanField(_("FULLNAT"), default=False)
+    local_addresses = models.CharField(_("local addresses"), max_length=79, blank=True)
     enabled = models.BooleanField(_("enabled"), default=True)
     name = models.CharField(_("name"), max_length=64, blank=True)
     owner = models.CharField(_("owner"), max_length=64, blank=True)
@@ -132,6 +133,7 @@ class VirtualService(models.Model):
             engine=self.engine,
             one_packet=self.one_packet,
             source_nat=self.source_nat,
+            local=source_nat.read_pool(self.local_addresses),
         )
 
 

@@ -34,8 +34,8 @@ def site(lab, db):
 
 def refused(site, method):
     """Return what the validator says about web3 in a service of the cluster."""
-    server = Server(0, "web3", ip_address(FAR), 80, method)
-    draft = Draft(ip_address(VIP), 80, servers=(server,))
+    server = Server(0, "web3", ip_address(FAR), 81, method)
+    draft = Draft(ip_address(VIP), 81, servers=(server,))
     return [str(f.sentence) for f in check(draft, surroundings(site.cluster, None))]
 
 

@@ -15,7 +15,8 @@ from tests.build import director
 
 WEBS = {"web1": ip_address("10.0.1.6"), "web2": ip_address("10.0.1.9")}
 KNOWN = Known("lab", ("lb01",), WEBS)
-AROUND = Surroundings("lb01", director().addresses)
+NAMES = tuple((address, name) for name, address in WEBS.items())
+AROUND = Surroundings("lb01", director().addresses, NAMES)
 UDP, LASTING = {"protocol": "udp"}, {"persistence_timeout": 300}
 
 
@@ -231,6 +232,28 @@ REFUSED = {
         "gre knows nocsum, csum only",
     ),
     # FULLNAT, which is NAT with the source replaced
+    "local addresses without fullnat": (
+        {"local_addresses": "10.0.1.201"},
+        {"method": "nat"},
+        "local_addresses",
+        "switch FULLNAT on",
+    ),
+    **{
+        f"local addresses {text}": (
+            {"fullnat": True, "local_addresses": text},
+            {"method": "nat"},
+            "local_addresses",
+            words,
+        )
+        for text, words in {
+            "10.0.1.31": "is a VIP of this cluster",
+            "10.0.9.1": "is in no network of lb01",
+            "10.0.1.204-10.0.1.201": "Write the first address, a hyphen",
+            "10.0.1.100-10.0.1.200": "at most 64 in all",
+            "10.0.1.6": "is web1's own address",
+            "here": "is no IPv4 address",
+        }.items()
+    },
     **{
         f"fullnat by {name}": (
             {"fullnat": True},
@@ -273,6 +296,13 @@ LEGAL = {
     "gue": ({}, {**TUN, "tunnel": "gue", "tunnel_port": 65535}),
     "gre with checksum": ({}, {**TUN, "tunnel": "gre", "tunnel_checksum": "csum"}),
     "fullnat": ({"fullnat": True}, {"method": "nat", "port": 8080}),
+    **{
+        f"local addresses {text}": (
+            {"fullnat": True, "local_addresses": text},
+            {"method": "nat"},
+        )
+        for text in ("10.0.1.3", "10.0.1.201-10.0.1.204")
+    },
     "sctp": ({"protocol": "sctp"}, {}),
 }
 

@@ -57,7 +57,9 @@ TUN, NAT = by(ForwardingMethod.TUN), by(ForwardingMethod.NAT, 8080, 80)
 MIXED = service(servers=[server(WEB1, 80, ForwardingMethod.TUN), server(WEB2)])
 
 
-METHODS = {"tun": TUN, "nat": NAT, "mixed": MIXED, "fullnat": FULLNAT}
+POOL = (ip_address("10.0.1.201"), ip_address("10.0.1.203"))
+POOLED = replace(FULLNAT, local=POOL)
+METHODS = {"pooled": POOLED, "tun": TUN, "nat": NAT, "mixed": MIXED, "fullnat": FULLNAT}
 
 
 def with_sysctls(state, sysctls):
@@ -144,6 +146,45 @@ def test_fullnat_tracks_connections_and_replaces_their_source():
     assert [" ".join(r.words) for r in left["lb01"].source_nat] == [rule]
 
 
+def test_a_pool_of_local_addresses_is_there_before_the_rule_that_uses_it():
+    models = cluster()
+    found, left = carried_out(models, wish(POOLED))
+    sent = lines(found, "lb01")
+    rule = "-j SNAT --to-source 10.0.1.201-10.0.1.203"
+    used = next(n for n, line in enumerate(sent) if line.endswith(rule))
+    for n in (201, 202, 203):
+        assert f"arping -D -c 2 -w 3 -I eth0 10.0.1.{n}" in sent
+        bind = f"ip addr add 10.0.1.{n}/24 dev eth0 label eth0:0"
+        assert sent.index(bind) < used
+        assert f"arping -U -c 2 -I eth0 10.0.1.{n}" in sent
+    assert [str(b.address) for b in left["lb01"].addresses if b.is_local] == [
+        "10.0.1.201",
+        "10.0.1.202",
+        "10.0.1.203",
+    ]
+    # A smaller pool: what is gone is taken off after the rule that used it.
+    smaller = replace(POOLED, local=(POOL[0], POOL[0]))
+    found, left = carried_out(models, wish(smaller), left)
+    sent = lines(found, "lb01")
+    assert sent[0].endswith("--to-source 10.0.1.201")
+    assert sent[1].endswith("--to-source 10.0.1.201-10.0.1.203")
+    assert " -D " in sent[1]
+    assert [line.split()[3] for line in sent[2:]] == ["10.0.1.202/24", "10.0.1.203/24"]
+
+
+def test_an_address_of_the_director_itself_may_be_in_the_pool():
+    own = replace(FULLNAT, local=(ip_address("10.0.1.3"), ip_address("10.0.1.3")))
+    found, _left = carried_out(cluster(), wish(own))
+    assert any(line.endswith("--to-source 10.0.1.3") for line in lines(found, "lb01"))
+    assert not any(" label eth0:0" in line for line in lines(found, "lb01"))
+
+
+def test_a_pool_is_read_back_and_kept_in_a_wish():
+    rule = SourceNat(at(), *POOL)
+    assert parse(f"-A {' '.join(rule.words)}\n".replace("masq", "MASQ")) == (rule,)
+    assert ClusterWish.from_json(wish(POOLED).as_json()) == wish(POOLED)
+
+
 def test_the_program_that_works_on_the_host_is_used():
     models = cluster()
     models["lb01"].state = replace(models["lb01"].state, firewall=NFT)
@@ -194,7 +235,7 @@ LISTED = [
     (
         (
             "-A POSTROUTING -p tcp -m ipvs --vaddr 10.0.1.31 --vport 80 --vmethod MASQ -j"
-            " SNAT --to-source 10.0.1.3-10.0.1.9"
+            " SNAT --to-source 10.0.1.3-nobody"
         ),
         False,
     ),
