@@ -8,9 +8,11 @@ from cluster import events
 from cluster.views import (
     account,
     addresses,
+    adoption,
     audit,
     clusters,
     drains,
+    drift,
     history,
     host_setup,
     hosts,
@@ -103,6 +105,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         history.load,
         name="revision_load",
     ),
+    # Drift: what hosts have against the newest revision
+    path("clusters/<slug:slug>/drift/", drift.drift, name="drift"),
+    path("clusters/<slug:slug>/drift/compare/", drift.compare, name="drift_compare"),
+    path("clusters/<slug:slug>/drift/repair/", drift.repair, name="drift_repair"),
+    path("clusters/<slug:slug>/drift/adopt/", drift.adopt, name="drift_adopt"),
+    path("clusters/<slug:slug>/adopt/", adoption.adoption, name="adoption"),
     # Hosts: the list, one host, the wizard
     path("hosts/", hosts.hosts, name="hosts"),
     path("hosts/new/", host_setup.host_new, name="host_new"),

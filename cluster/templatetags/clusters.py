@@ -9,6 +9,7 @@ from django.template import Context
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
+from cluster import standing
 from cluster.draft import draft_edits
 from cluster.models import Cluster
 
@@ -23,6 +24,7 @@ def cluster_tabs(cluster: Cluster, current: str) -> dict[str, Any]:
         (_("Virtual services"), "services"),
         (_("Settings"), "settings"),
         (_("Redundancy"), "redundancy"),
+        (_("Drift"), "drift"),
         (_("History"), "history"),
     )
     return {
@@ -42,6 +44,7 @@ def cluster_notices(context: Context, cluster: Cluster) -> dict[str, Any]:
         "cluster": cluster,
         "running": cluster.runs.in_progress().first(),
         "edits": draft_edits(cluster),
+        "rebooted": standing.of_cluster(cluster).rebooted,
         "user": context["user"],
         "csrf_token": context.get("csrf_token"),
     }

@@ -29,6 +29,7 @@ from cluster.lvs.host_setup import print_fingerprint
 from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS, inner_vips
 from cluster.lvs.words import Sentence, say
 from cluster.models import AuditEvent, Cluster, Host
+from cluster.standing import HostStanding, of_host
 from cluster.views.access import administrator_required
 from cluster.views.request import PersonRequest
 
@@ -42,10 +43,11 @@ class HostLine:
     host: Host
     condition: Condition
     since: datetime | None
+    standing: HostStanding | None
 
     @classmethod
     def of(cls, host: Host) -> HostLine:
-        return cls(host, condition_of(host), since(host))
+        return cls(host, condition_of(host), since(host), of_host(host))
 
     @property
     def system(self) -> str:
@@ -76,9 +78,8 @@ def hosts(request: HttpRequest) -> HttpResponse:
     """List all hosts by cluster, those first that need a person."""
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else "state"
-    everything = [
-        HostLine.of(host) for host in Host.objects.select_related("cluster").all()
-    ]
+    rows = Host.objects.select_related("cluster", "comparison")
+    everything = [HostLine.of(host) for host in rows.defer("comparison__differences")]
     shown = [line for line in everything if _is_wanted(line, request)]
     context = {
         "groups": _by_cluster(shown, sort),
@@ -141,6 +142,7 @@ def host_context(shown: Host) -> dict[str, Any]:
         "host": shown,
         "condition": condition_of(shown),
         "since": since(shown),
+        "standing": of_host(shown),
         "looking": errands.progress(Errand.LOOK, shown.pk),
         "fetching": errands.progress(Errand.FETCH_KEY, shown.pk),
         "fingerprint": fingerprint(shown.host_key) if shown.host_key else "",
@@ -246,5 +248,6 @@ def audit_host(request: HttpRequest, shown: Host, text: Sentence) -> None:
 
 
 def _host(pk: int) -> Host:
-    rows = Host.objects.select_related("cluster", "credential", "accepted_by")
+    related = ("cluster", "credential", "accepted_by", "comparison")
+    rows = Host.objects.select_related(*related)
     return get_object_or_404(rows, pk=pk)

@@ -21,6 +21,7 @@ from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
 from cluster.models import AuditHead, Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
+from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
@@ -81,6 +82,7 @@ class Live:
     acting: Director | None
     lines: tuple[ServiceLine, ...]
     ticks: Mapping[int, Sequence[Tick]]
+    standing: ClusterStanding
     drains: tuple[ShownDrain, ...] = ()
 
     @property
@@ -215,7 +217,8 @@ def load(
 ) -> Live:
     """Read one cluster: six queries, whatever its size, and the live cache."""
     now = time.time() if now is None else now
-    hosts = list(cluster.hosts.all())
+    rows = cluster.hosts.select_related("comparison")
+    hosts = list(rows.defer("comparison__differences"))
     wish = wanted(cluster)
     pks = [host.pk for host in hosts if host.is_director]
     samples, sparks, ticks = _cached(pks, now)
@@ -236,7 +239,8 @@ def load(
     )
     lines = tuple(service_lines(sources))
     drains = tuple(ShownDrain.of(row) for row in cluster.drains.open())
-    return Live(cluster, directors, acting, lines, ticks, drains)
+    standing = of_hosts(hosts)
+    return Live(cluster, directors, acting, lines, ticks, standing, drains)
 
 
 def _cached(

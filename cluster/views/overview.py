@@ -28,7 +28,9 @@ class Card:
 
     @property
     def rank(self) -> tuple[int, str]:
-        return (_TONES.index(state_of(self.live.worst).tone), self.live.cluster.name)
+        states = (self.live.worst, self.live.standing.standing)
+        tones = [state_of(state).tone for state in states if state]
+        return (min(map(_TONES.index, tones)), self.live.cluster.name)
 
     @property
     def spark(self) -> list[float]:

@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from cluster.lvs.change import Change, Mark, Phase
+from cluster.lvs.parts import Scope
 from cluster.models import Host, Run, Step, User
 from cluster.templatetags.ui import as_shell
 
@@ -80,6 +81,8 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
         "is_plan": is_plan,
         "polls": not (run.is_final or is_plan),
         "draft_is_newer": newer,
+        "leads_back_to": _leads_back_to(run) if is_plan else None,
+        "narrowed_to": _narrowed_to(run),
         "asked": [host.name for host in run.cluster.hosts.trusted()]
         if run.state == State.PLANNING
         else [],
@@ -88,6 +91,21 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
         "failed": [step for step in forward if step.row.state in _FAILED],
         "again": run.is_final and run.state != State.CONVERGED,
     }
+
+
+def _leads_back_to(run: Run) -> int | None:
+    """Return the newest revision when the run repairs it; None for a change."""
+    newest = run.cluster.revisions.first()
+    return newest.number if newest and newest.wish == run.wish else None
+
+
+def _narrowed_to(run: Run) -> str:
+    """Say what a run is narrowed to, ``""`` for one that does everything."""
+    scope = Scope.from_json(run.scope)
+    if scope.hosts:
+        return ", ".join(scope.hosts)
+    text = ngettext("%(n)d line", "%(n)d lines", len(scope.keys))
+    return text % {"n": len(scope.keys)} if scope.keys else ""
 
 
 def by_host(steps: Iterable[ShownStep]) -> list[HostSteps]:

@@ -16,7 +16,7 @@ from cluster import audit, tasks
 from cluster.audit import Action, Actor
 from cluster.lvs.words import say
 from cluster.models import Cluster, Run, Step
-from cluster.review import ask_for_plan, confirm
+from cluster.review import Review, ask_for_plan, confirm
 from cluster.views.access import operator_required
 from cluster.views.bell import ring
 from cluster.views.request import PersonRequest
@@ -45,6 +45,11 @@ def start_review(request: PersonRequest, cluster: Cluster) -> HttpResponse:
         found = ask_for_plan(cluster, request.user, Actor.of_request(request))
         if found.is_new:
             ring(tasks.plan_run, found.run.pk)
+    return go_to_review(request, found)
+
+
+def go_to_review(request: PersonRequest, found: Review) -> HttpResponse:
+    """Go to the page of a run that was asked for, or that must end first."""
     if found.is_busy:
         text = _("Run %(run)s is in progress. Review again when it has ended.")
         messages.info(request, text % {"run": found.run})

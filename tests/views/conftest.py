@@ -113,6 +113,7 @@ QUEUED = (
     "check_address",
     "fetch_host_key",
     "look_at_host",
+    "observe_cluster",
 )
 Rung = list[tuple[str, tuple[Any, ...]]]
 

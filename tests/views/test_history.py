@@ -63,7 +63,7 @@ def test_runs_stand_newest_first(viewer, lab, li):
 
 def test_many_runs_come_in_pages(viewer, lab, django_assert_max_num_queries):
     Run.objects.bulk_create(Run(cluster=lab.cluster, state="stale") for _ in range(60))
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(22):
         page = viewer.get(HISTORY)
     assert len(page.context["runs"]) == 25
     assert "page=2" in page.content.decode()
