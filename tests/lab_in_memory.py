@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from cluster.control import running
+from cluster.lvs.boot_place import BootPlace
+from cluster.lvs.host import HostState
 from cluster.models import (
     Cluster,
     Credential,
@@ -21,14 +23,19 @@ from tests.model_host import ModelHost
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL7i9rInRE3/A8YGTBI6yD/dvBhy+4xs/PePvIizhULd"
 
 
+def prepared(state: HostState) -> HostState:
+    """Return the host as it is after what the wizard asks for was installed there."""
+    return replace(state, boot=BootPlace(ready=True))
+
+
 class Lab:
     """Four model hosts with their rows, and the steps that a person takes."""
 
     def __init__(self) -> None:
         self.models = {
-            "lb01": ModelHost(director()),
-            "web1": ModelHost(real_server(WEB1)),
-            "web2": ModelHost(real_server(WEB2)),
+            "lb01": ModelHost(prepared(director())),
+            "web1": ModelHost(prepared(real_server(WEB1))),
+            "web2": ModelHost(prepared(real_server(WEB2))),
         }
         self.shells: dict[str, FakeShell] = {}
         self.down: dict[str, Exception] = {}

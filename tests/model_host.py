@@ -11,6 +11,7 @@ from dataclasses import replace
 from ipaddress import ip_interface
 
 from cluster.lvs import rules, source_nat
+from cluster.lvs.boot_place import BOOT_FILE, UNITS, digest, units
 from cluster.lvs.command import Command
 from cluster.lvs.host import (
     BROUGHT,
@@ -45,7 +46,8 @@ class ModelHost:
         """Forget what no file brings back: VIPs, routes, sysctls, the table."""
         own = tuple(b for b in self.state.addresses if ":" not in b.label)
         quiet = tuple((key, "0") for key, _ in self.state.sysctls)
-        self.state = HostState(self.state.boot_id + "+", own, (), quiet)
+        boot = self.state.boot
+        self.state = HostState(self.state.boot_id + "+", own, (), quiet, boot=boot)
 
     def __call__(self, command: Command) -> Output:
         program = command.argv[0].rpartition("/")[2].partition("-")[0]
@@ -69,6 +71,32 @@ class ModelHost:
     def _arping(self, words, stdin):
         taken = words[0] == "-D" and words[-1] in self.taken
         return output("[52:54:00:00:00:99]" if taken else "", 1 if taken else 0)
+
+    # -- what outlasts a reboot ---------------------------------------------------------
+
+    def _find(self, words, stdin):
+        boot, text = self.state.boot, ""
+        if boot.ready:
+            text = "ours\n" + "".join(
+                f"{digest(unit)}  {UNITS}/{name}\n" for name, unit in units().items()
+            )
+        text += "".join(f"returns {name}\n" for name in boot.returns)
+        text += f"boot {len(boot.text)}\n{boot.text}" if boot.digest else ""
+        return output(text, 1)
+
+    def _sh(self, words, stdin):
+        *_program, path, expected = words
+        assert self.state.boot.ready
+        assert expected == digest(stdin)
+        boot = replace(self.state.boot, digest=expected, text=stdin)
+        return self._write(f"write {path} {expected}", boot=boot)
+
+    def _rm(self, words, stdin):
+        assert words == (BOOT_FILE,)
+        if not self.state.boot.digest:
+            return output(status=1, complaint="No such file or directory")
+        boot = replace(self.state.boot, digest="", text="")
+        return self._write(f"rm {BOOT_FILE}", boot=boot)
 
     # -- ip ---------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ class FactRefused(RemoteError):
 def ask(shell: Shell, fact: Fact[T]) -> T:
     """Return one fact; raises FactRefused or another RemoteError."""
     output = shell.run(fact.command)
-    if not output.ok or output.truncated:
+    if output.truncated or not (output.ok or fact.partial):
         raise FactRefused(shell.name, fact, output)
     try:
         return fact.parse(output.text)
@@ -83,6 +83,7 @@ def observe(
         source_nat=ask(shell, facts.SOURCE_NAT[tool]) if tool else (),
         gue=_gue(shell) if gue else None,
         settings=settings,
+        boot=ask(shell, facts.boot(host.ssh_user)),
     )
 
 

@@ -13,7 +13,7 @@ from cluster.control.observe import Observation, unreadable
 from cluster.control.steps import Attendance
 from cluster.lvs import differences, safety, settings_check, wish
 from cluster.lvs.director import NoNetwork
-from cluster.lvs.host import Footprint, HostState
+from cluster.lvs.host import Footprint, HostState, HostWish
 from cluster.lvs.parts import Scope, narrowed, parts
 from cluster.lvs.plan import Plan, plan
 from cluster.lvs.replies import detours, nat_servers
@@ -112,13 +112,19 @@ def plan_for(
     adopts: Collection[ServiceAddress] = (),
 ) -> Plan:
     """Return the plan that leads from these states to a wish; raises NoPlan."""
-    try:
-        wishes = wish.host_wishes(wanted, states)
-    except NoNetwork as error:
-        raise NoPlan(error.sentence) from error
+    wishes = _wishes(wanted, states)
     footprints = {h.name: h.left_behind for h in hosts}
     names = dict(wanted.real_servers)
     return plan(states, wishes, footprints, names, adopts)
+
+
+def _wishes(
+    wanted: wish.ClusterWish, states: dict[str, HostState]
+) -> dict[str, HostWish]:
+    try:
+        return wish.host_wishes(wanted, states)
+    except NoNetwork as error:
+        raise NoPlan(error.sentence) from error
 
 
 def _refuse_blind(
@@ -221,6 +227,8 @@ def _cautions(
         elif state and host.is_director:
             desired = wanted.table if host.name == wanted.director else Table()
             found += safety.cautions(state.table, desired, ours)
+    wishes = _wishes(wanted, seen.states)
+    found += safety.forgetful(seen.states, wishes)
     if seen.troubles:
         found.append(safety.unreachable(sorted(seen.troubles)))
     return found

@@ -24,8 +24,9 @@ Item = tuple[str, tuple[str, ...], str]
 
 def items(change: Change) -> set[Item]:
     """Return what the change consists of: its command, or each rule of its input."""
-    argv, lines = change.command.argv, change.command.stdin.decode().splitlines()
-    return {(change.host, argv, line) for line in lines or [""]}
+    argv = change.command.argv
+    rules = change.command.stdin.decode() if argv[0] == "ipvsadm" else ""
+    return {(change.host, argv, line) for line in rules.splitlines() or [""]}
 
 
 def still_needed(run: Run, attendance: Attendance) -> tuple[set[Item], set[str]]:

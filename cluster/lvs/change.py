@@ -32,6 +32,7 @@ class Phase(IntEnum):
     CUT = 6
     RELEASE = 7
     WITHDRAW = 8
+    PERSIST = 9
 
 
 class Mark(Enum):

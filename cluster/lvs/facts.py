@@ -10,10 +10,19 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import ip_interface
 from typing import Any, Generic, TypeVar
 
-from cluster.lvs import counters, ipvs_sysctls, rules, source_nat, sysctls
+from cluster.lvs import (
+    boot_place,
+    counters,
+    ipvs_sysctls,
+    rules,
+    source_nat,
+    sysctls,
+)
+from cluster.lvs.boot_place import BootPlace
 from cluster.lvs.command import Command
 from cluster.lvs.host import LOOPBACK, BoundAddress, Gateway, Route, Tunnel
 from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
@@ -28,10 +37,14 @@ class FactError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fact(Generic[T]):
-    """One read-only command and the function that reads its answer."""
+    """One read-only command and the function that reads its answer.
+
+    *partial*: an exit status other than 0 is an answer, too.
+    """
 
     command: Command
     parse: Callable[[str], T]
+    partial: bool = False
 
 
 def parse_addresses(text: str) -> tuple[BoundAddress, ...]:
@@ -217,6 +230,12 @@ CONNECTIONS = Fact(
 TEMPLATES_EXPIRE = Fact(
     Command(("cat", "/proc/sys/net/ipv4/vs/expire_quiescent_template")), str.strip
 )
+
+
+def boot(user: str) -> Fact[BootPlace]:
+    """What shall outlast a reboot, and whether the host is prepared for it."""
+    read = partial(boot_place.read, user=user)
+    return Fact(boot_place.QUESTION, read, partial=True)
 
 
 def with_thresholds(

@@ -11,6 +11,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, TypeAlias
 
 from cluster.lvs import rules, source_nat
+from cluster.lvs.boot_place import BootPlace
 from cluster.lvs.settings import DirectorSettings, SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.table import IPAddress, ServiceAddress, Table, VirtualService
@@ -101,6 +102,7 @@ class HostState:
     source_nat: tuple[SourceNat, ...] = ()
     gue: tuple[int, ...] | None = None
     settings: DirectorSettings = field(default_factory=DirectorSettings)
+    boot: BootPlace = field(default_factory=BootPlace)
 
     def tunnel(self, name: str) -> Tunnel | None:
         return next((t for t in self.tunnels if t.name == name), None)
@@ -130,6 +132,7 @@ class HostState:
             "source_nat": [list(rule.words) for rule in self.source_nat],
             "gue": None if self.gue is None else list(self.gue),
             "settings": self.settings.as_json(),
+            "boot": self.boot.as_json(),
         }
 
     @classmethod
@@ -148,6 +151,7 @@ class HostState:
             source_nat=tuple(map(source_nat.read, data.get("source_nat", ()))),
             gue=None if gue is None else tuple(gue),
             settings=DirectorSettings.from_json(data.get("settings", {})),
+            boot=BootPlace.from_json(data.get("boot", {})),
         )
 
 
@@ -189,6 +193,7 @@ class Footprint:
     the host can be left exactly as it was found; *tunnels* says of each device
     whether it was absent or down, and *modules* are others that we loaded.
     *timeouts* and *sync_daemons* are what there was before, None for no daemon.
+    *boot*: the boot file is ours.
     """
 
     addresses: tuple[BoundAddress, ...] = ()
@@ -201,6 +206,7 @@ class Footprint:
     modules: tuple[str, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
     sync_daemons: tuple[tuple[SyncRole, SyncDaemon | None], ...] = ()
+    boot: bool = False
 
     def __bool__(self) -> bool:
         return self != Footprint()
@@ -219,6 +225,7 @@ class Footprint:
             tuple(dict.fromkeys((*self.modules, *other.modules))),
             self.timeouts | other.timeouts,
             tuple((dict(other.sync_daemons) | dict(self.sync_daemons)).items()),
+            self.boot or other.boot,
         )
 
     def still_on(self, state: HostState) -> Footprint:
@@ -248,6 +255,7 @@ class Footprint:
                 for role, before in self.sync_daemons
                 if state.settings.daemon(role) != before
             ),
+            self.boot and bool(state.boot.digest),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -266,6 +274,7 @@ class Footprint:
                 [role.value, before.as_json() if before else None]
                 for role, before in self.sync_daemons
             ],
+            "boot": self.boot,
         }
 
     @classmethod
@@ -286,6 +295,7 @@ class Footprint:
                 (SyncRole(role), SyncDaemon.from_json(before) if before else None)
                 for role, before in data.get("sync_daemons", ())
             ),
+            data.get("boot", False),
         )
 
 

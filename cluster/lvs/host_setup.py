@@ -10,7 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
-from cluster.lvs import change, facts, privileges, settings_plan, source_nat
+from cluster.lvs import (
+    boot_place,
+    change,
+    facts,
+    privileges,
+    settings_plan,
+    source_nat,
+)
 from cluster.lvs.change import Phase
 from cluster.lvs.command import Command
 from cluster.lvs.encapsulation import DEFAULT_PORT
@@ -71,13 +78,17 @@ def make_user(user: str, public_key: str) -> str:
 
 
 def install_sudoers(role: str, user: str) -> str:
-    """Return the commands, for root, that check the sudoers file, then install it."""
+    """Return the commands, for root, that check the sudoers file, then install it,
+    and the units that bring back after a reboot what was applied."""
+    more = [] if role == "probe" else ["&&", boot_place.install(user)]
     return "\n".join(
         [
             "draft=$(mktemp) && cat > \"$draft\" <<'END'",
             privileges.sudoers(role, user).rstrip("\n"),
             "END",
-            f'visudo -c -f "$draft" && install -m 0440 "$draft" {SUDOERS}',
+            " ".join(
+                [f'visudo -c -f "$draft" && install -m 0440 "$draft" {SUDOERS}', *more]
+            ),
             'rm -f "$draft"',
         ]
     )

@@ -18,6 +18,8 @@ The order of a plan, and why:
 7. RELEASE   director: VIPs that nothing needs any more.
 8. WITHDRAW  real servers: the route, the VIP, and when it was the last one, ARP and
              the tunnel. director: forwarding and settings as they were.
+9. PERSIST   the boot file. Last, so that a host that loses its power on the way comes
+             back as it was before the run.
 
 Only what the footprint says is ours is ever deleted. ``ipvsadm -C`` is never used.
 """
@@ -27,31 +29,33 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from cluster.lvs import (
     adoption,
+    boot_file,
     change,
     settings_plan,
     source_nat,
     sysctls,
     table_plan,
 )
-from cluster.lvs.change import Change, Mark, Phase
+from cluster.lvs.added import added
+from cluster.lvs.change import Change, Phase
 from cluster.lvs.host import (
     ABSENT,
     BROUGHT,
-    DOWN,
     FOU,
     INNER,
     BoundAddress,
     Footprint,
     HostState,
     HostWish,
-    Tunnel,
 )
+from cluster.lvs.order import order
 from cluster.lvs.real_server import inner_vips
+from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, FORWARD, Purpose
 from cluster.lvs.table import IPAddress, ServiceAddress
 from cluster.lvs.terms import ForwardingMethod
@@ -102,51 +106,62 @@ def plan(
     for host, state in observed.items():
         wish = desired.get(host, HostWish())
         footprint = footprints.get(host, Footprint())
-        changes += _addresses(host, state, wish, footprint, moving)
-        changes += _routes(host, state, wish, footprint)
-        changes += _tunnels(host, state, wish, footprint)
-        changes += _gue(host, state, wish, footprint)
-        changes += _sysctls(host, state, wish, footprint)
-        changes += settings_plan.changes(host, state, wish, footprint)
-        changes += _source_nat(host, state, wish, footprint)
+        changes += _beside_the_table(host, state, wish, footprint, moving)
         changes += table_plan.changes(
             host, state.table, wish.table, footprint.services, names or {}
         )
+        text = boot_text(host, state, wish)
+        changes += boot_file.changes(host, state.boot, text, ours=footprint.boot)
         taken = adoption.taken_over(state, wish, adopts, vips)
-        new = _new_footprint(state, wish) | settings_plan.added(state, wish)
-        adds[host] = new | taken
+        adds[host] = added(state, wish) | taken
     # sorted() is stable: inside a phase the hosts keep their order, and a host the
     # order in which its changes were made above.
-    return Plan(tuple(sorted(changes, key=_order)), adds)
+    return Plan(tuple(sorted(changes, key=order)), adds)
 
 
-# What a host gets first when it is prepared; it gives it back the other way round.
-_PREPARING = (
-    ("modprobe",),
-    ("ip", "link", "add"),
-    ("ip", "link", "del"),
-    ("sysctl",),
-    ("ipvsadm",),
-    ("ip", "link", "set"),
-    ("ip", "fou"),
-    ("ip", "addr"),
-    ("ip", "route"),
-    *((tool,) for tool in source_nat.TOOLS),
-)
+def _beside_the_table(
+    host: str,
+    state: HostState,
+    wish: HostWish,
+    footprint: Footprint,
+    moving: Collection[IPAddress] = (),
+) -> Iterable[Change]:
+    yield from _addresses(host, state, wish, footprint, moving)
+    yield from _routes(host, state, wish, footprint)
+    yield from _tunnels(host, state, wish, footprint)
+    yield from _gue(host, state, wish, footprint)
+    yield from _sysctls(host, state, wish, footprint)
+    yield from settings_plan.changes(host, state, wish, footprint)
+    yield from _source_nat(host, state, wish, footprint)
 
 
-# A VIP that moves: the old director first, then the new one.
-_HANDING_OVER = (Mark.DELETE, Mark.ADD)
+def boot_text(host: str, state: HostState, wish: HostWish) -> str:
+    """Return the boot file: the plan for this host as if it had just been booted.
 
-
-def _order(step: Change) -> tuple[int, int]:
-    if step.phase is Phase.BIND:
-        return (step.phase, _HANDING_OVER.index(step.mark))
-    if step.phase not in (Phase.PREPARE, Phase.WITHDRAW):
-        return (step.phase, 0)
-    argv = step.command.argv
-    rank = next(n for n, head in enumerate(_PREPARING) if argv[: len(head)] == head)
-    return (step.phase, -rank if step.phase is Phase.WITHDRAW else rank)
+    It depends on the wish and on what the host can do, not on what it has now.
+    """
+    if wish == HostWish():
+        return ""
+    booted = replace(
+        state,
+        addresses=(),
+        routes=(),
+        tunnels=(),
+        gue=None,
+        source_nat=(),
+        settings=DirectorSettings(),
+        sysctls=tuple((key, "unknown") for key, _value in wish.sysctls),
+    )
+    outer = tuple(b for b in wish.addresses if b.device not in INNER)
+    inner = tuple(b for b in wish.addresses if b.device in INNER)
+    without = replace(wish, addresses=inner)
+    found = [*_beside_the_table(host, booted, without, Footprint())]
+    found += table_plan.from_nothing(host, wish.table)
+    vips = [
+        sorted(_bound(host, booted, HostWish((bound,)), ()), key=order)
+        for bound in outer
+    ]
+    return boot_file.render(host, sorted(found, key=order), vips)
 
 
 def _moving(
@@ -177,7 +192,7 @@ def _addresses(
     state: HostState,
     wish: HostWish,
     footprint: Footprint,
-    moving: set[IPAddress],
+    moving: Collection[IPAddress],
 ) -> Iterable[Change]:
     yield from _bound(host, state, wish, moving)
     wanted = {bound.key for bound in wish.addresses}
@@ -196,7 +211,7 @@ def _addresses(
 
 
 def _bound(
-    host: str, state: HostState, wish: HostWish, moving: set[IPAddress]
+    host: str, state: HostState, wish: HostWish, moving: Collection[IPAddress]
 ) -> Iterable[Change]:
     for bound in wish.addresses:
         if state.answers_for(bound):
@@ -364,35 +379,3 @@ def _still_needed(purpose: Purpose, state: HostState, footprint: Footprint) -> b
 def _foreign_vips(state: HostState, footprint: Footprint) -> list[BoundAddress]:
     ours = {bound.key for bound in footprint.addresses}
     return [bound for bound in inner_vips(state) if bound.key not in ours]
-
-
-def _new_footprint(state: HostState, wish: HostWish) -> Footprint:
-    """What the plan adds; things that were there before stay somebody else's."""
-    now = dict(state.sysctls)
-    before = {key: sysctls.value(now, key) for key, _value in wish.sysctls}
-    present = state.table.by_address
-    return Footprint(
-        tuple(b for b in wish.addresses if not state.answers_for(b)),
-        tuple(r for r in wish.routes if r not in state.routes),
-        tuple((k, old) for k, v in wish.sysctls if (old := before[k]) and old != v),
-        tuple(s.at for s in wish.table.services if s.at not in present),
-        tuple(_tunnels_before(state, wish).items()),
-        tuple(rule for rule in wish.source_nat if rule not in state.source_nat),
-        tuple(port for port in wish.gue if port not in (state.gue or ())),
-        (FOU,) if wish.gue and state.gue is None else (),
-    )
-
-
-def _tunnels_before(state: HostState, wish: HostWish) -> dict[str, str]:
-    """Return the devices that the plan makes or switches on, with what they were."""
-    loaded = {there.module for there in state.tunnels}
-    # The first device of a module stands for the module.
-    brought = [BROUGHT[t.module][0] for t in wish.tunnels if t.module not in loaded]
-    names = [*brought, *(tunnel.name for tunnel in wish.tunnels)]
-    return {name: was for name in names if (was := _lacks(state.tunnel(name)))}
-
-
-def _lacks(there: Tunnel | None) -> str:
-    if there is None:
-        return ABSENT
-    return "" if there.up else DOWN

@@ -15,12 +15,19 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.lvs import change, facts, ipvs_sysctls, source_nat
+from cluster.lvs import (
+    boot_file,
+    boot_place,
+    change,
+    facts,
+    ipvs_sysctls,
+    source_nat,
+)
 from cluster.lvs.command import Command
 from cluster.lvs.host import GRE_CSUM, INNER, TUNNELS
 from cluster.lvs.real_server import ARP_SYSCTLS
 
-USER = "piranha"
+USER = boot_place.USER
 ROLES = ("director", "real_server", "probe")
 _ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 _DEVICE = r"[a-z][a-z0-9._-]{0,14}"
@@ -174,9 +181,19 @@ def rules_for(role: str) -> dict[str, tuple[Rule, ...]]:
 
 
 def allowed(role: str, command: Command) -> bool:
-    """Return whether a host of this role lets us run the command as root."""
+    """Return whether this is a command of ours for a host of this role: one that its
+    sudo allows, or one that writes a boot file of nothing but such commands."""
+    if not command.root:
+        return boot_place.writes_there(command) and _is_boot_file(role, command.stdin)
     rules = (rule for group in rules_for(role).values() for rule in group)
     return any(rule.allows(command.argv) for rule in rules)
+
+
+def _is_boot_file(role: str, data: bytes) -> bool:
+    try:
+        return all(allowed(role, one) for one in boot_file.commands(data))
+    except ValueError:
+        return False
 
 
 def sudoers(role: str, user: str = USER) -> str:

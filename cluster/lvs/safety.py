@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from cluster.lvs.host import HostState, HostWish
 from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
@@ -53,6 +56,23 @@ def moved(before: str, after: str) -> Sentence:
         before=before,
         after=after,
     )
+
+
+def forgetful(
+    observed: Mapping[str, HostState], desired: Mapping[str, HostWish]
+) -> list[Sentence]:
+    """Return a reason when hosts that get something would lose it by a reboot."""
+    names = [
+        name
+        for name, state in sorted(observed.items())
+        if desired.get(name, HostWish()) != HostWish() and not state.boot.ready
+    ]
+    text = _(
+        "A reboot of {hosts} loses what is applied there: the units that bring it back"
+        " are not installed. The page of the host has the text to install.",
+        hosts=listed(names),
+    )
+    return [text] if names else []
 
 
 def unreachable(names: list[str]) -> Sentence:

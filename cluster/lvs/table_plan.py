@@ -71,6 +71,16 @@ def _tunnels(table: Table) -> dict[Tunnel | None, None]:
     }
 
 
+def from_nothing(host: str, wanted: Table) -> list[Change]:
+    """Return the one change that builds the table on a host without any; said in
+    short, for the file that a boot reads."""
+    if not wanted.services:
+        return []
+    made = Rules(rules.render(wanted).splitlines())
+    made.sentences.append(_("Virtual services: {count}", count=len(wanted.services)))
+    return [change_table(host, Phase.TABLE, Mark.ADD, made)]
+
+
 def normal(service: VirtualService) -> VirtualService:
     """Return the service in the kernel's own spelling, so that equal means equal.
 

@@ -129,6 +129,8 @@ def tallies(changes: Iterable[Change]) -> dict[str, Tally]:
     """Count services, real servers and VIPs from what is really sent."""
     services, servers, vips = Tally(), Tally(), Tally()
     for change in changes:
+        if change.phase is Phase.PERSIST:
+            continue  # the boot file says again what the others do
         lines = change.command.stdin.decode().splitlines()
         undo = change.undo.stdin.decode().splitlines() if change.undo else []
         verbs = [line.split(" ", 1)[0] for line in lines]

@@ -39,6 +39,7 @@ def write_seed(instance: Instance, host: Host) -> bool:
         "root.pub": public_half(instance.root_key),
         "hosts": _hosts_file(instance),
         "sudoers": sudoers(host.role),
+        "install": "" if host.role == "probe" else product("boot_place"),
     }
     before = {name: _text(folder / name) for name in contents}
     for name, text in contents.items():
@@ -47,16 +48,21 @@ def write_seed(instance: Instance, host: Host) -> bool:
 
 
 def sudoers(role: str) -> str:
-    """The product's own text: what the dashboard may do as root on such a host."""
+    """What the dashboard may do as root on such a host."""
+    return product("privileges", role)
+
+
+def product(module: str, *words: str) -> str:
+    """The product's own text for a host."""
     done = subprocess.run(
-        [sys.executable, "-m", "cluster.lvs.privileges", role],
+        [sys.executable, "-m", f"cluster.lvs.{module}", *words],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise Trouble(f"No sudo rights for role {role}:\n{done.stderr.strip()}")
+        raise Trouble(f"cluster.lvs.{module} has no text:\n{done.stderr.strip()}")
     return done.stdout
 
 

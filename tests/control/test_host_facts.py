@@ -11,7 +11,7 @@ from django.utils import timezone
 from cluster.control import host_facts
 from cluster.control.targets import shell_for
 from cluster.host_condition import Condition, condition_of
-from cluster.lvs import facts, host_setup
+from cluster.lvs import boot_place, facts, host_setup
 from cluster.lvs import host_facts as questions
 from cluster.lvs.command import Command
 from cluster.models import AuditEvent, Credential, Host
@@ -55,6 +55,7 @@ class Debian:
             facts.LINKS.command.line: (SAMPLES / "ip-d-j-addr-show").read_text(),
             facts.TIMEOUTS.command.line: "Timeout (tcp tcpfin udp): 900 120 300\n",
             facts.DAEMONS.command.line: "",
+            boot_place.QUESTION.line: "ours\n",
         }
 
     def __call__(self, command: Command) -> Output:

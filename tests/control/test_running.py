@@ -21,7 +21,7 @@ def test_a_service_is_applied_verified_and_kept_as_a_revision(lab):
     lab.want()
     run = lab.apply()
     assert run.state == State.CONVERGED
-    assert [s.state for s in run.steps.all()] == ["done"] * 10
+    assert [s.state for s in run.steps.all()] == ["done"] * 13
     table = lab.models["lb01"].state.table
     assert [s.endpoint for s in table.by_address[at()].servers] == [
         "10.0.1.6:80",

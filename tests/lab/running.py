@@ -26,6 +26,7 @@ modprobe -q -r ipip ip_gre fou
 sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.{all,eth0}.send_redirects=1
 test -e /proc/net/ip_tables_names && iptables-legacy -t nat -F POSTROUTING
 test -e /proc/sys/net/ipv4/vs && sysctl -q -w net.ipv4.vs.conntrack=0
+rm -f /etc/piranha-lvs/*
 true
 """
 

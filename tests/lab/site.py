@@ -24,6 +24,7 @@ EVERYTHING = (
     " ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
     " ip -o link show | sed 's/ qlen.*//'; ip fou show 2>/dev/null;"
     " grep -oE '^(ipip|ip_gre|fou) ' /proc/modules | sort;"
+    " ip -o link show | sed 's/ qlen.*//'; ls -A /etc/piranha-lvs;"
     " sysctl -a 2>/dev/null | grep -E"
     " 'arp_(ignore|announce)|forward|rp_filter|redirects|vs.conntrack'"
 )

@@ -1,0 +1,192 @@
+"""The place on a host for what shall outlast a reboot, or undo itself in time.
+
+A person installs it once, as root: two units of systemd and a directory that belongs to
+our user. From then on no right of root is needed to write there, and whatever is
+written runs as that user: at boot as at any other time, sudo allows our commands only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.lvs.command import Command
+
+USER = "piranha"
+PLACE = "/etc/piranha-lvs"
+BOOT_FILE = f"{PLACE}/boot.sh"
+UNITS = "/etc/systemd/system"
+BOOT_UNIT = "piranha-lvs.service"
+RETURN_UNIT = "piranha-return@.service"
+ENABLED = f"{UNITS}/multi-user.target.wants/{BOOT_UNIT}"
+# Where systemd keeps the timers that systemd-run makes.
+TRANSIENT = "/run/systemd/transient"
+
+_TEXTS = {
+    BOOT_UNIT: """\
+[Unit]
+Description=Piranha Web: bring back what was applied to this host
+Wants=network-online.target
+After=network-online.target
+ConditionPathExistsGlob={place}/*.sh
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+User={user}
+# A run that nobody has confirmed before the reboot is forgotten first.
+ExecStart=-/bin/sh -c 'for f in {place}/retur*.sh; do [ ! -e $$f ] || sh $$f boot; done'
+ExecStart=/bin/sh -c '[ ! -e {place}/boot.sh ] || exec sh {place}/boot.sh'
+
+[Install]
+WantedBy=multi-user.target
+""",
+    RETURN_UNIT: """\
+[Unit]
+Description=Piranha Web: take back run %i, which nobody has confirmed
+ConditionPathExists={place}/return-%i.sh
+
+[Service]
+Type=oneshot
+User={user}
+# Whoever takes the file away undoes the run: this timer or the dashboard, never both.
+ExecStart=/bin/mv -T {place}/return-%i.sh {place}/returning-%i.sh
+ExecStart=/bin/sh {place}/returning-%i.sh
+""",
+}
+
+
+def units(user: str = USER) -> dict[str, str]:
+    """Return the text of each unit by its name, for this user of ours."""
+    return {
+        name: text.replace("{user}", user).replace("{place}", PLACE)
+        for name, text in _TEXTS.items()
+    }
+
+
+def install(user: str) -> str:
+    """Return the commands, for root, that install units and directory; the first that
+    fails is the last."""
+    lines = []
+    for name, text in units(user).items():
+        lines += [
+            f"install -m 0644 /dev/stdin {UNITS}/{name} <<'END' &&",
+            text.rstrip("\n"),
+            "END",
+        ]
+    lines += [
+        f"install -d -m 0755 -o {user} -g {user} {PLACE} &&",
+        f"systemctl daemon-reload && systemctl enable {BOOT_UNIT}",
+    ]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class BootPlace:
+    """What is at the place: *ready* when everything is installed for our user.
+
+    *digest* is that of the boot file, "" without one; *text* is its text where the
+    host has just been asked, for the way back. *returns* names what is armed there,
+    ``return-42.sh``, ``returning-42.sh`` or ``piranha-return@42.timer``.
+    """
+
+    ready: bool = False
+    digest: str = ""
+    text: str = ""
+    returns: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ready": self.ready,
+            "digest": self.digest,
+            "returns": list(self.returns),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> BootPlace:
+        if not data:
+            return cls()
+        return cls(data["ready"], data["digest"], returns=tuple(data["returns"]))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# -- the question ---------------------------------------------------------------------
+
+# The boot file comes last: its text follows the lines about everything else.
+QUESTION = Command(
+    (
+        *("find", "-L", ENABLED, f"{UNITS}/{RETURN_UNIT}", PLACE, TRANSIENT),
+        *("-maxdepth", "1", "-type", "d", "-path", PLACE),
+        *("-writable", "-printf", r"ours\n", "-o", "-type", "f", "("),
+        *("-name", "return*.sh", "-o", "-name", "piranha-return@*.timer", ")"),
+        *("-printf", r"returns %f\n", "-o", "-type", "f", "("),
+        *("-name", BOOT_UNIT, "-o", "-name", RETURN_UNIT, ")"),
+        *("-exec", "sha256sum", "{}", ";", "-o", "-type", "f", "-path", BOOT_FILE),
+        *("-printf", r"boot %s\n", "-exec", "cat", "{}", "+"),
+    )
+)
+_UNIT_LINE = re.compile(r"([0-9a-f]{64})  \S+/(\S+)")
+
+
+def read(text: str, user: str = USER) -> BootPlace:
+    """Read the answer; whoever is asked whether a file is there may say that it is
+    not, so the exit status of ``find`` means nothing here."""
+    expected = {name: digest(unit) for name, unit in units(user).items()}
+    found, returns, ours, there = {}, [], False, False
+    rest = text
+    while rest and not there:
+        line, _, rest = rest.partition("\n")
+        word, _, name = line.partition(" ")
+        if unit := _UNIT_LINE.fullmatch(line):
+            found[unit[2]] = unit[1]
+        elif word == "returns":
+            returns.append(name)
+        ours |= word == "ours"
+        there = word == "boot"
+    # find may have looked at others after the boot file; cat is started at the end.
+    while there and (later := re.match(r"returns (\S+)\n", rest)):
+        returns.append(later[1])
+        rest = rest[later.end() :]
+    ready = ours and found == expected
+    if not there:
+        return BootPlace(ready, returns=tuple(sorted(returns)))
+    return BootPlace(ready, digest(rest), rest, tuple(sorted(returns)))
+
+
+# -- what writes there, as our own user -----------------------------------------------
+
+# The digest keeps a text that was cut off on its way from being used; the rename lets
+# a power cut leave the old file or the new one.
+_WRITE = (
+    'cat >"$1.new" && echo "$2  $1.new" | sha256sum -c --status'
+    ' && sync "$1.new" && mv "$1.new" "$1" && sync "${1%/*}"'
+)
+
+
+def write(path: str, text: str) -> Command:
+    """Return the command that makes the text the content of the file, or fails."""
+    return Command(("sh", "-c", _WRITE, "sh", path, digest(text)), text.encode())
+
+
+def remove(path: str) -> Command:
+    return Command(("rm", path))
+
+
+def writes_there(command: Command) -> bool:
+    """Whether this is one of the commands above, as our own user."""
+    argv = command.argv
+    if command.root:
+        return False
+    if argv[:4] == ("sh", "-c", _WRITE, "sh"):
+        return argv[4:] == (BOOT_FILE, digest(command.stdin.decode()))
+    return argv == remove(BOOT_FILE).argv
+
+
+if __name__ == "__main__":
+    sys.stdout.write(install(sys.argv[1] if sys.argv[1:] else USER) + "\n")

@@ -1,0 +1,35 @@
+"""The order of the steps of a plan; the reasons stand at the top of ``plan.py``."""
+
+from __future__ import annotations
+
+from cluster.lvs import source_nat
+from cluster.lvs.change import Change, Mark, Phase
+
+# What a host gets first when it is prepared; it gives it back the other way round.
+_PREPARING = (
+    ("modprobe",),
+    ("ip", "link", "add"),
+    ("ip", "link", "del"),
+    ("sysctl",),
+    ("ipvsadm",),
+    ("ip", "link", "set"),
+    ("ip", "fou"),
+    ("ip", "addr"),
+    ("ip", "route"),
+    *((tool,) for tool in source_nat.TOOLS),
+)
+
+
+# A VIP that moves: the old director first, then the new one.
+_HANDING_OVER = (Mark.DELETE, Mark.ADD)
+
+
+def order(step: Change) -> tuple[int, int]:
+    """Sort key: by phase, and inside of it by what needs what."""
+    if step.phase is Phase.BIND:
+        return (step.phase, _HANDING_OVER.index(step.mark))
+    if step.phase not in (Phase.PREPARE, Phase.WITHDRAW):
+        return (step.phase, 0)
+    argv = step.command.argv
+    rank = next(n for n, head in enumerate(_PREPARING) if argv[: len(head)] == head)
+    return (step.phase, -rank if step.phase is Phase.WITHDRAW else rank)
