@@ -5,7 +5,14 @@ Django must be set up before this is imported.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from cluster.lvs import rules
 from cluster.models import Cluster, Host, RealServer, Vip, VirtualService
+from cluster.remote.shell import Output
+from tests.build import real_server
+from tests.lab_in_memory import Lab as Site
+from tests.model_host import ModelHost, output
 
 SERVERS = 10
 PORTS = 250  # services on one VIP
@@ -58,3 +65,27 @@ def real_servers(cluster: Cluster, like: Host, count: int = SERVERS) -> list[str
 
 def _vip(number: int) -> str:
     return f"10.0.1.{31 + number}"
+
+
+class Director(ModelHost):
+    """A director in memory that takes a whole new table at once."""
+
+    def _ipvsadm(self, words: tuple[str, ...], stdin: str) -> Output:
+        if words != ("-R",) or self.state.table.services:
+            answer: Output = super()._ipvsadm(words, stdin)  # type: ignore[no-untyped-call]
+        else:
+            self.state = replace(self.state, table=rules.parse(stdin))
+            answer = output()
+        return answer
+
+
+def in_memory(services: int) -> Site:
+    """Return a cluster that wants *services*, and whose hosts have nothing yet."""
+    site = Site()
+    site.cluster.hosts.exclude(name="lb01").delete()
+    site.models = {"lb01": Director(site.models["lb01"].state)}
+    addresses = real_servers(site.cluster, site.host("lb01"))
+    for n, address in enumerate(addresses):
+        site.models[f"rs{n + 1}"] = ModelHost(real_server(address))
+    want_services(site.cluster, services, addresses)
+    return site

@@ -7,6 +7,7 @@ have put there; the plan compares the three and touches nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, TypeAlias
 
@@ -285,7 +286,7 @@ class Footprint:
             tuple(_address_from_json(item) for item in data["addresses"]),
             tuple(Route(*item) for item in data["routes"]),
             tuple(data["sysctls"].items()),
-            tuple(rules.parse(data["services"]).by_address),
+            _keys(data["services"]),
             tuple(data.get("tunnels", {}).items()),
             tuple(map(source_nat.read, data.get("source_nat", ()))),
             tuple(data.get("gue", ())),
@@ -297,6 +298,12 @@ class Footprint:
             ),
             data.get("boot", False),
         )
+
+
+# The footprint of a host is looked at many times in a run.
+@lru_cache(maxsize=64)
+def _keys(text: str) -> tuple[ServiceAddress, ...]:
+    return tuple(rules.parse(text).by_address)
 
 
 def _address_json(bound: BoundAddress) -> list[str]:

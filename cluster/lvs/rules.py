@@ -111,6 +111,8 @@ def _mask_word(prefix: int, family: int) -> str:
 # -- parse ----------------------------------------------------------------------------
 
 
+# A run reads its wish and an unchanged host again and again.
+@lru_cache(maxsize=8)
 def parse(text: str) -> Table:
     """Return the table that *text* describes; lines not understood are kept apart.
 
