@@ -188,7 +188,7 @@ def test_keys_that_nobody_accepted_and_probes_are_not_asked(applied):
 def test_the_tick_rings_once_for_each_cluster(applied, monkeypatch):
     rung = []
     monkeypatch.setattr(tasks.observe_cluster, "delay", rung.append)
-    for task in (tasks.apply_run, tasks.look_at_host, tasks.prune_readings):
+    for task in (tasks.apply_run, tasks.look_at_host, tasks.roll_up):
         monkeypatch.setattr(task, "delay", lambda *_args: None)
     Comparison.objects.update(due_at=timezone.now())
     tasks.tick()
