@@ -25,7 +25,8 @@ from django.utils import translation
 
 from cluster.lvs.frame import PERIOD
 from cluster.models import Cluster
-from cluster.views import live_page
+from cluster.views import graph_live, live_page
+from cluster.views.graph_look import GraphLook
 from cluster.views.look import Look
 from cluster.watch import store
 
@@ -43,11 +44,11 @@ RECONNECT_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """People who see the same."""
+    """People who see the same: a live page, or only the newest point of graphs."""
 
     cluster: int
     language: str
-    look: Look
+    look: Look | GraphLook
 
 
 # One message as it goes over the wire; None: the stream ends.
@@ -206,6 +207,9 @@ def render(audience: Audience) -> tuple[dict[str, str], dict[str, Any] | None] |
     if cluster is None:
         return None
     now = time.time()
+    if isinstance(audience.look, GraphLook):
+        with translation.override(audience.language):
+            return {}, graph_live.newest(cluster, audience.look)
     with translation.override(audience.language):
         live = live_page.load(cluster, now, kept)
         regions = live_page.regions(live, audience.look)

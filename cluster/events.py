@@ -19,6 +19,7 @@ from django.utils import translation
 
 from cluster.broadcast import Audience, Broadcast
 from cluster.models import Cluster
+from cluster.views.graph_look import GraphLook
 from cluster.views.look import Look
 
 STREAMS_PER_USER = 4
@@ -33,6 +34,18 @@ broadcast = Broadcast()
 # Not a redirect to the log-in page: a stream that cannot be had answers with 401.
 @login_not_required
 async def cluster_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
+    return await _stream(request, slug, Look.of(request.GET).for_fragment)
+
+
+@login_not_required
+async def graphs_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
+    look = GraphLook.read(request.GET, time.time()).for_stream
+    return await _stream(request, slug, look)
+
+
+async def _stream(
+    request: HttpRequest, slug: str, look: Look | GraphLook
+) -> HttpResponseBase:
     if request.method != "GET":
         return HttpResponse(status=405, headers={"Allow": "GET"})
     user = await request.auser()
@@ -43,7 +56,6 @@ async def cluster_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
         return HttpResponse(status=404)
     if broadcast.streams_of(user.pk) >= STREAMS_PER_USER:
         return HttpResponse(status=429)
-    look = Look.of(request.GET).for_fragment
     audience = Audience(found[0], translation.get_language() or "en", look)
     stream = _events(audience, user.pk, request.session.session_key or "")
     return StreamingHttpResponse(

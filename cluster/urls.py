@@ -13,6 +13,7 @@ from cluster.views import (
     clusters,
     drains,
     drift,
+    graphs,
     history,
     host_setup,
     hosts,
@@ -40,6 +41,22 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("clusters/<slug:slug>/live/", live.cluster_live, name="cluster_live"),
     path("clusters/<slug:slug>/graph.json", live.graph_data, name="graph_data"),
     path("events/clusters/<slug:slug>/", events.cluster_stream, name="cluster_events"),
+    # Graphs
+    path("clusters/<slug:slug>/graphs/", graphs.graphs, name="graphs"),
+    path(
+        "clusters/<slug:slug>/graphs/data.json", graphs.graphs_data, name="graphs_data"
+    ),
+    path("clusters/<slug:slug>/graphs/data.csv", graphs.graphs_csv, name="graphs_csv"),
+    path(
+        "clusters/<slug:slug>/graphs/point.json",
+        graphs.graphs_point,
+        name="graphs_point",
+    ),
+    path(
+        "events/clusters/<slug:slug>/graphs/",
+        events.graphs_stream,
+        name="graphs_events",
+    ),
     # Virtual services: the wish
     path("clusters/<slug:slug>/services/", services.services, name="services"),
     path(

@@ -12,8 +12,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from cluster.models import Host, User
+from cluster.models import Host, Reading, User
 from cluster.watch import store
+from cluster.watch.packing import pack
 from cluster.watch.store import News
 from tests.hosts import make_cluster, make_host
 from tests.watch.build import KEY, sample
@@ -133,6 +134,18 @@ def test_points_for_the_graph_come_with_it(listen, li, lb01):
     assert data["graph"] == "#graph"
     assert data["values"] == [4.0, 3]
     assert data["t"] == pytest.approx(time.time(), abs=5)
+
+
+def test_points_of_the_graphs_page_come_by_a_stream_of_its_own(listen, li, lb01):
+    data = pack(sample(time.time()))
+    Reading.objects.create(director=lb01, at=time.time(), data=data)
+    assert listen("", f"{PATH}graphs/").status == 401
+    stream = listen(cookie_of(li), f"{PATH}graphs/?range=5m")
+    store.publish([News(lb01.pk, lb01.cluster_id, sample(time.time()))])
+    point = json.loads(stream.wait_for(lambda e: e.get("event") == "point")["data"])
+    assert point["graph"] == "#graphs"
+    assert point["charts"]["active"] == {"Active connections": 3.0}
+    assert point["charts"]["packets"]["out"] is None
 
 
 def test_a_stranger_gets_no_stream_and_no_redirect(listen, lb01):

@@ -6,6 +6,7 @@ with two more keys: ``kind``, a value of ``Condition``, and ``advice``, a Senten
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from cluster import audit
 from cluster.host_condition import Condition
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
-from cluster.models import Host
+from cluster.models import Host, HostEvent
 from cluster.remote.shell import (
     HostKeyChanged,
     HostKeyUnknown,
@@ -65,6 +66,8 @@ def record_trouble(host: Host, error: RemoteError) -> Sentence:
             row.update(**fields)
         if kind is Condition.KEY_CHANGED and not same:
             _alarm(host, sentence)
+        if kind is Condition.UNREACHABLE and not same:
+            _befell(host, HostEvent.Kind.LOST, since)
     for name, value in fields.items():
         setattr(host, name, value)
     return sentence
@@ -73,8 +76,13 @@ def record_trouble(host: Host, error: RemoteError) -> Sentence:
 def clear_trouble(host: Host) -> None:
     """The host answered: what was wrong before is over. A key offered by whoever
     stood in its place goes too, because the host has just proved the accepted one."""
-    troubled = Host.objects.filter(pk=host.pk, trouble__isnull=False)
-    troubled.update(trouble=None, trouble_at=None, offered_key="")
+    with transaction.atomic():
+        row = Host.objects.select_for_update().filter(pk=host.pk)
+        old = row.values_list("trouble", flat=True).first()
+        if old is not None:
+            row.update(trouble=None, trouble_at=None, offered_key="")
+            if old["kind"] == Condition.UNREACHABLE.value:
+                _befell(host, HostEvent.Kind.BACK, timezone.now())
     host.trouble, host.trouble_at = None, None
 
 
@@ -167,4 +175,11 @@ def _alarm(host: Host, sentence: Sentence) -> None:
         cluster=host.cluster.name,
         host=host.name,
         object=host.name,
+    )
+
+
+def _befell(host: Host, kind: HostEvent.Kind, at: datetime) -> None:
+    """Leave a mark on the time line of the graphs."""
+    HostEvent.objects.bulk_create(
+        [HostEvent(host=host, at=at, kind=kind)], ignore_conflicts=True
     )

@@ -22,6 +22,7 @@ def cluster_tabs(cluster: Cluster, current: str) -> dict[str, Any]:
     pages = (
         (_("Live"), "cluster"),
         (_("Virtual services"), "services"),
+        (_("Graphs"), "graphs"),
         (_("Settings"), "settings"),
         (_("Redundancy"), "redundancy"),
         (_("Drift"), "drift"),

@@ -5,7 +5,7 @@ import pytest
 from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.host_condition import Condition, condition_of
 from cluster.lvs import words
-from cluster.models import AuditEvent, Host
+from cluster.models import AuditEvent, Host, HostEvent
 from cluster.remote.shell import (
     HostKey,
     HostKeyChanged,
@@ -90,3 +90,15 @@ def test_a_removed_host_is_no_fault():
     host.delete()
     record_trouble(gone, CASES[0][0])
     clear_trouble(gone)
+
+
+def test_a_host_that_is_lost_and_back_leaves_two_marks_on_the_time_line():
+    host = make_host()
+    for _again in range(2):
+        record_trouble(host, CASES[0][0])
+    for _again in range(2):
+        clear_trouble(host)
+    record_trouble(host, CASES[1][0])  # it answers, but lets nobody in
+    clear_trouble(host)
+    kinds = HostEvent.objects.filter(host=host).values_list("kind", flat=True)
+    assert list(kinds) == ["lost", "back"]
