@@ -20,6 +20,7 @@ from cluster.views import (
     live,
     overview,
     runs,
+    service_bulk,
     service_form,
     services,
     settings,
@@ -71,6 +72,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "clusters/<slug:slug>/services/<int:pk>/delete/",
         services.delete,
         name="service_delete",
+    ),
+    path(
+        "clusters/<slug:slug>/services/bulk/",
+        service_bulk.service_bulk,
+        name="service_bulk",
     ),
     path(
         "clusters/<slug:slug>/services/rows/",

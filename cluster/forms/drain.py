@@ -7,11 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from cluster.forms.base import Form, ModelForm
+from cluster.forms.words import NumberField, spoken
+from cluster.lvs import validate
 from cluster.lvs.drain import Choice
+from cluster.lvs.options import Options, of_server
 from cluster.lvs.table import ServiceAddress
+from cluster.lvs.terms import ForwardingMethod
 from cluster.models import RealServer
 
 MOST_MINUTES = 7 * 24 * 60
@@ -95,11 +100,81 @@ class MoreTimeForm(Form):
 
 
 class WeightForm(ModelForm[RealServer]):
-    """The weight of a real server in one service, and whether it is used at all."""
+    """What a real server is in one service: weight, thresholds, used at all or not."""
+
+    weight = NumberField(*validate.WEIGHTS, label=_("Weight"))
+    upper = NumberField(*validate.THRESHOLDS, label=_("Full at"), required=False)
+    lower = NumberField(
+        *validate.THRESHOLDS, label=_("Used again below"), required=False
+    )
+    selected = forms.BooleanField(
+        required=False, widget=forms.CheckboxInput(attrs={"data-select": True})
+    )
 
     class Meta:
         model = RealServer
-        fields = ["weight", "enabled"]
+        fields = ["weight", "upper", "lower", "enabled"]
+
+    def clean_upper(self) -> int:
+        return self._limit("upper")
+
+    def clean_lower(self) -> int:
+        return self._limit("lower")
+
+    def _limit(self, name: str) -> int:
+        """Return 0 for an empty field, what it was for one that was not sent."""
+        if self.add_prefix(name) not in self.data:
+            return int(getattr(self.instance, name))
+        return self.cleaned_data[name] or 0
+
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        method = ForwardingMethod(self.instance.method)
+        limits = (data.get("upper"), data.get("lower"))
+        for field, why in of_server(method, *limits, Options()):
+            if field in _LIMITS and field not in self.errors:
+                self.add_error(field, spoken(why))
+        return data
+
+
+_LIMITS = ("upper", "lower")
+
+
+class SelectedForm(Form):
+    """What all selected rows shall have; what is empty stays as it is in each."""
+
+    weight = forms.CharField(label=_("Weight"), required=False, max_length=12)
+    upper = forms.CharField(label=_("Full at"), required=False, max_length=12)
+    lower = forms.CharField(label=_("Used again below"), required=False, max_length=12)
+    use = forms.ChoiceField(
+        label=_("In use"),
+        required=False,
+        choices=[("", _("as it is")), ("on", _("in use")), ("off", _("switched off"))],
+    )
+
+    @property
+    def typed(self) -> dict[str, str]:
+        """Return what is to be changed in every selected row."""
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+def for_selected(
+    data: QueryDict, rows: Iterable[RealServer], typed: dict[str, str]
+) -> QueryDict:
+    """Return the fields of the rows as if it had been typed into each selected one."""
+    data = data.copy()
+    for row in rows:
+        prefix = f"row-{row.pk}"
+        if f"{prefix}-selected" not in data:
+            continue
+        for name in ("weight", "upper", "lower"):
+            if name in typed:
+                data[f"{prefix}-{name}"] = typed[name]
+        if typed.get("use") == "on":
+            data[f"{prefix}-enabled"] = "on"
+        elif typed.get("use") == "off":
+            data.pop(f"{prefix}-enabled", None)
+    return data
 
 
 def weight_forms(

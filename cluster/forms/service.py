@@ -26,7 +26,8 @@ from cluster.models import Cluster, RealServer, Vip, VirtualService
 class ServiceEntry:
     """What a person has typed: the form of the service and its rows.
 
-    *service* is the row that is edited, None for a new one.
+    *service* is the row that is edited, None for a new one; *template* the one that a
+    new one begins as a copy of.
     """
 
     def __init__(
@@ -34,13 +35,15 @@ class ServiceEntry:
         cluster: Cluster,
         service: VirtualService | None = None,
         data: QueryDict | None = None,
+        template: VirtualService | None = None,
     ) -> None:
         self.cluster, self.service = cluster, service
+        shown = service or template
         self.hosts = {str(h.pk): h for h in cluster.hosts.real_servers()}
-        initial = _initial(service) if service else None
+        initial = _initial(shown) if shown else None
         self.form = ServiceForm(data, initial=initial)
         empty: list[dict[str, Any]] = [{} for _host in self.hosts]
-        rows = _initial_rows(service) if service else empty[:2]
+        rows = _initial_rows(shown) if shown else empty[:2]
         self.servers = ServerRows(
             data,
             initial=None if data is not None else rows,
@@ -126,6 +129,7 @@ class ServiceEntry:
         data = self.form.cleaned_data
         row.protocol, row.address = data["protocol"], str(data["address"])
         row.port, row.name = data["port"], data["name"]
+        row.owner, row.notes = data["owner"], data["notes"].replace("\r\n", "\n")
         row.scheduler, row.enabled = data["scheduler"], data["enabled"]
         row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
         row.netmask, row.one_packet = data["netmask"], data["one_packet"]
@@ -157,7 +161,7 @@ class ServiceEntry:
                     "tunnel_type": tunnel.type,
                     "tunnel_port": tunnel.port,
                     "tunnel_checksum": tunnel.checksum,
-                    "enabled": True,
+                    "enabled": not form.cleaned_data["off"],
                 },
             )
             kept.append(server.pk)
@@ -170,6 +174,13 @@ class ServiceEntry:
             told.append(
                 say("name “{before}” → “{after}”", before=row.name, after=data["name"])
             )
+        if row.owner != data["owner"]:
+            told.append(
+                say("owner “{before}” → “{after}”",
+                    before=row.owner, after=data["owner"])
+            )  # fmt: skip
+        if row.notes != data["notes"].replace("\r\n", "\n"):
+            told.append(say("notes written"))
         if row.enabled != data["enabled"]:
             told.append(say("switched on") if data["enabled"] else say("switched off"))
         return told
@@ -220,6 +231,8 @@ def _initial(service: VirtualService) -> dict[str, Any]:
         "address": service.address,
         "port": service.port,
         "name": service.name,
+        "owner": service.owner,
+        "notes": service.notes,
         "scheduler": service.scheduler,
         "persistent": bool(service.persistence),
         "persistence": service.persistence or 300,
@@ -247,6 +260,7 @@ def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
             "tunnel_type": server.tunnel_type,
             "tunnel_port": server.tunnel_port or "",
             "tunnel_checksum": server.tunnel_checksum,
+            "off": not server.enabled,
         }
         for server in service.servers.all()
     ]

@@ -46,6 +46,18 @@ class ServiceForm(Form):
         max_length=64,
         help_text=_("For people only, such as “shop”. No host sees it."),
     )
+    owner = forms.CharField(
+        label=_("Owner"),
+        required=False,
+        max_length=64,
+        help_text=_("Who is asked about it: a team, a person, a telephone number."),
+    )
+    notes = forms.CharField(
+        label=_("Notes"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
     scheduler = forms.ChoiceField(
         label=_("Scheduler"),
         choices=_schedulers,
@@ -128,6 +140,11 @@ class ServiceForm(Form):
         )
 
     @property
+    def shows_people(self) -> bool:
+        """Whether the part for people is open: something is written there."""
+        return any(self[name].value() or self[name].errors for name in _PEOPLE)
+
+    @property
     def shows_advanced(self) -> bool:
         """Whether the part for few people is open: something is said there."""
         names = _ADVANCED
@@ -143,6 +160,7 @@ _ADVANCED = (
     "source_nat",
     "local",
 )
+_PEOPLE = ("owner", "notes")
 
 
 def _methods() -> list[tuple[str, str | Promise]]:
@@ -210,6 +228,12 @@ class ServerForm(Form):
         label=_("Checksum of the outer packet"),
         choices=_checksums,
     )
+
+    off = forms.BooleanField(
+        label=_("Switched off: kept here, not in the table"), required=False
+    )
+    # Of new connections, in per cent; see shares.py.
+    share: float | None = None
 
     def __init__(self, *args: Any, hosts: dict[str, Host], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -17,7 +17,14 @@ from django.views.decorators.http import require_POST, require_safe
 from cluster import draft, drains, tasks
 from cluster.audit import Actor
 from cluster.drains import Proposal, Refused, propose
-from cluster.forms.drain import DrainForm, MoreTimeForm, WeightForm, weight_forms
+from cluster.forms.drain import (
+    DrainForm,
+    MoreTimeForm,
+    SelectedForm,
+    WeightForm,
+    for_selected,
+    weight_forms,
+)
 from cluster.forms.words import spoken
 from cluster.lvs.drain import Event, NotPossible
 from cluster.lvs.drain_advice import advice, at_the_end
@@ -71,6 +78,7 @@ def _page(
     rip: IPAddress,
     form: DrainForm,
     weights: list[WeightForm] | None = None,
+    selected: SelectedForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
     running = cluster.drains.open().filter(address=str(rip)).first()
@@ -84,6 +92,7 @@ def _page(
         "name": proposal.name,
         "form": form,
         "weights": weights or weight_forms(_rows(cluster, rip)),
+        "selected": selected or SelectedForm(prefix="all"),
         "drain": ShownDrain.of(running) if running else None,
         "proposal": proposal,
         "advice": [
@@ -136,10 +145,16 @@ def _begin(request: PersonRequest, proposal: Proposal, form: DrainForm) -> Drain
 def server_weights(request: PersonRequest, slug: str, address: str) -> HttpResponse:
     """Save weights and switches as a change of the wish, and review it."""
     cluster, rip = _place(slug, address)
-    rows = weight_forms(_rows(cluster, rip), request.POST)
-    if not all([row.is_valid() for row in rows]):  # noqa: C419 - every form says why
+    servers, selected = _rows(cluster, rip), SelectedForm(request.POST, prefix="all")
+    typed = selected.typed if selected.is_valid() else {}
+    rows = weight_forms(servers, for_selected(request.POST, servers, typed))
+    valid = [selected.is_valid(), *(row.is_valid() for row in rows)]
+    if typed and not any(row["selected"].value() for row in rows):
+        selected.add_error(None, _("Select the services to change first."))
+        valid.append(False)
+    if not all(valid):
         form = DrainForm(_services(cluster, rip))
-        return _page(request, cluster, rip, form, rows, status=422)
+        return _page(request, cluster, rip, form, rows, selected, status=422)
     before = cluster.wish().table
     with transaction.atomic():
         for row in rows:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from cluster import draft
 from cluster.forms.rows import changed_rows, wants_rows
 from cluster.forms.service import ServiceEntry
+from cluster.forms.shares import share_out
 from cluster.lvs.edits import joined
 from cluster.lvs.terms import ForwardingMethod, Scheduler
 from cluster.lvs.words import say
@@ -29,7 +30,13 @@ _require_form = require_http_methods(["GET", "HEAD", "POST"])
 @operator_required
 def service_new(request: PersonRequest, slug: str) -> HttpResponse:
     cluster = get_object_or_404(Cluster.objects.select_related("director"), slug=slug)
-    return _form(request, cluster, None)
+    return _form(request, cluster, None, _template(request, cluster))
+
+
+def _template(request: PersonRequest, cluster: Cluster) -> VirtualService | None:
+    """Return the service that the new one begins as a copy of."""
+    pk = request.GET.get("copy", "")
+    return get_object_or_404(cluster.services, pk=pk) if pk.isdecimal() else None
 
 
 @_require_form
@@ -60,11 +67,15 @@ def service_check(request: PersonRequest, slug: str) -> HttpResponse:
 
 
 def _form(
-    request: PersonRequest, cluster: Cluster, edited: VirtualService | None
+    request: PersonRequest,
+    cluster: Cluster,
+    edited: VirtualService | None,
+    template: VirtualService | None = None,
 ) -> HttpResponse:
     if request.method != "POST":
-        entry = ServiceEntry(cluster, edited)
-        return render(request, "cluster/service.html", _context(entry))
+        entry = ServiceEntry(cluster, edited, template=template)
+        context = _context(entry) | {"template": template}
+        return render(request, "cluster/service.html", context)
     if wants_rows(request.POST):
         entry = _half_typed(cluster, edited, changed_rows(request.POST))
         return render(request, "cluster/service.html", _context(entry))
@@ -104,6 +115,7 @@ def _context(entry: ServiceEntry) -> dict[str, object]:
         "schedulers": list(Scheduler),
         "methods": list(ForwardingMethod),
         "chosen": entry.form["scheduler"].value(),
+        "shares": share_out(entry),
         "address": vip,
         "ours": ours,
         "check": addresses.recent(entry.cluster, vip) if vip and not ours else None,

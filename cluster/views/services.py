@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -17,6 +18,7 @@ from cluster.audit import Action, Actor
 from cluster.lvs.edits import Edit, Names, joined
 from cluster.lvs.table import ServiceAddress
 from cluster.lvs.table import VirtualService as ServiceValue
+from cluster.lvs.terms import Scheduler
 from cluster.lvs.words import Sentence, say
 from cluster.models import Cluster, VirtualService
 from cluster.views.access import operator_required
@@ -43,7 +45,13 @@ class Line:
 @require_safe
 def services(request: PersonRequest, slug: str) -> HttpResponse:
     cluster = get_object_or_404(Cluster.objects.select_related("director"), slug=slug)
-    context = {"cluster": cluster, "lines": lines(cluster)}
+    serving = cluster.hosts.annotate(count=Count("serves")).filter(count__gt=0)
+    context = {
+        "cluster": cluster,
+        "lines": lines(cluster),
+        "schedulers": list(Scheduler),
+        "served": serving,
+    }
     return render(request, "cluster/services.html", context)
 
 

@@ -1,10 +1,12 @@
 """The form of a virtual service: saved whole, or refused beside its fields."""
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from cluster.lvs import rules
+from cluster.lvs import rules, words
 from cluster.lvs.host import Footprint
 from cluster.lvs.table import Table
 from cluster.models import AddressCheck, AuditEvent, Run, VirtualService
@@ -496,3 +498,83 @@ def test_notes_bring_the_help_of_the_chosen_scheduler(operator, lab):
 def test_notes_reject_get_and_viewers(operator, viewer, lab):
     assert operator.get(CHECK).status_code == 405
     assert viewer.post(CHECK, typed(lab)).status_code == 403
+
+
+# -- for people, copies, what is switched off, shares --
+
+
+def test_owner_and_notes_are_kept_and_told(lab, operator, free):
+    people = {"owner": "shop team", "notes": "Ask before\r\na change."}
+    operator.post(NEW, typed(lab, *TWO, **people))
+    row = VirtualService.objects.get()
+    assert (row.owner, row.notes) == ("shop team", "Ask before\na change.")
+    page = operator.get(SERVICES).content.decode()
+    assert "shop team" in page
+    url = reverse("cluster:service", args=["lab", row.pk])
+    operator.post(url, typed(lab, *TWO, **people))
+    before = AuditEvent.objects.count()
+    operator.post(url, typed(lab, *TWO, owner="ops", notes=people["notes"]))
+    event = AuditEvent.objects.latest("seq")
+    assert AuditEvent.objects.count() == before + 1
+    assert "owner “shop team” → “ops”" in str(words.from_json(event.sentence))
+
+
+def test_a_copy_is_filled_in_and_nothing_is_saved(lab, operator):
+    row = lab.add_service(scheduler="wrr", persistence=60, owner="shop team")
+    row.servers.filter(host=lab.hosts["web2"]).update(weight=7, enabled=False)
+    page = operator.get(NEW, {"copy": row.pk})
+    entry = page.context["entry"]
+    assert entry.service is None
+    assert entry.form["scheduler"].value() == "wrr"
+    assert [r["weight"].value() for r in entry.servers.forms] == [1, 7]
+    assert [r["off"].value() for r in entry.servers.forms] == [False, True]
+    assert "This begins as a copy of" in page.content.decode()
+    assert VirtualService.objects.count() == 1
+    assert operator.get(NEW, {"copy": 10**6}).status_code == 404
+    assert operator.get(NEW, {"copy": "x"}).status_code == 200
+
+
+def test_a_real_server_is_switched_off_without_being_deleted(lab, operator, free):
+    data = typed(lab, *TWO) | {"servers-1-off": "on"}
+    operator.post(NEW, data)
+    row = VirtualService.objects.get()
+    assert {s.host.name: s.enabled for s in row.servers.all()} == {
+        "web1": True,
+        "web2": False,
+    }
+    assert [str(s.address) for s in row.as_value().servers] == ["10.0.1.6"]
+    url = reverse("cluster:service", args=["lab", row.pk])
+    operator.post(url, data)
+    assert row.servers.get(host__name="web2").enabled is False, "as it was"
+    operator.post(url, typed(lab, *TWO))
+    assert row.servers.get(host__name="web2").enabled is True
+
+
+def shown_shares(page):
+    return re.findall(r"<b>([0-9.]+) %</b>", page.content.decode())
+
+
+def test_the_share_of_each_real_server_stands_beside_it(lab, operator):
+    row = lab.add_service(scheduler="wrr")
+    row.servers.filter(host=lab.hosts["web1"]).update(weight=3)
+    url = reverse("cluster:service", args=["lab", row.pk])
+    assert shown_shares(operator.get(url)) == ["75.0", "25.0"]
+
+
+SHARES = {
+    "by weight": ({"scheduler": "wrr"}, ["33.3", "66.7"]),
+    "in turn": ({"scheduler": "rr"}, ["50.0", "50.0"]),
+    "by the table of sh": ({"scheduler": "sh"}, ["33.2", "66.8"]),
+    "by the table of mh": ({"scheduler": "mh"}, ["33.3", "66.7"]),
+    "no number": ({"scheduler": "fo"}, []),
+    "one is off": ({"scheduler": "wrr", "servers-0-off": "on"}, ["100.0"]),
+    "half typed": ({"scheduler": "wrr", "servers-0-weight": ""}, ["100.0"]),
+}
+
+
+@pytest.mark.parametrize("case", SHARES)
+def test_shares_follow_what_is_typed(lab, operator, case):
+    more, expected = SHARES[case]
+    page = operator.post(CHECK, typed(lab, *TWO) | more)
+    assert shown_shares(page) == expected
+    assert "Shares:" in page.content.decode()
