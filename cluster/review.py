@@ -34,10 +34,18 @@ class Review:
 
 @transaction.atomic
 def ask_for_plan(
-    cluster: Cluster, person: User, actor: Actor, wanted: ClusterWish | None = None
+    cluster: Cluster,
+    person: User,
+    actor: Actor,
+    wanted: ClusterWish | None = None,
+    keep_seconds: int | None = None,
 ) -> Review:
-    """Return a run that is to plan what is wanted now, or *wanted* instead."""
-    return _ask(cluster, wanted or cluster.wish(), person, actor)
+    """Return a run that is to plan what is wanted now, or *wanted* instead.
+
+    *keep_seconds* is 0 where nobody is there to say keep.
+    """
+    wish = wanted or cluster.wish()
+    return _ask(cluster, wish, person, actor, keep_seconds=keep_seconds)
 
 
 @transaction.atomic
@@ -83,6 +91,22 @@ def _supersede(cluster: Cluster, newer: Run) -> None:
         run.tell([say("Plan {run} has taken its place.", run=newer)])
         run.state, run.finished_at = State.STALE, timezone.now()
         run.save(update_fields=["account", "state", "finished_at"])
+
+
+@transaction.atomic
+def keep(run: Run, person: User | None, actor: Actor) -> bool:
+    """Say that what was applied shall stay; False when it is too late, or too early.
+
+    Without a person it was the probe host that reached every service.
+    """
+    now = timezone.now()
+    waiting = Run.objects.filter(
+        pk=run.pk, state=State.CONFIRMING, kept_at=None, keep_until__gt=now
+    )
+    kept = waiting.update(kept_at=now, kept_by=person, pause_until=None)
+    if kept:
+        audit.of_run(actor, Action.CONFIRMED, run, say("Keep run {run}", run=run))
+    return bool(kept)
 
 
 @transaction.atomic

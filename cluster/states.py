@@ -130,6 +130,9 @@ RUNS = {
     "VERIFYING": State(
         _("VERIFYING"), "eye", "brand", _("Reading the hosts again to compare")
     ),
+    "CONFIRMING": State(
+        _("CONFIRMING"), "hourglass", "warn", _("Applied, and taken back unless kept")
+    ),
     "RETURNING": State(
         _("RETURNING"), "arrows-diff", "warn", _("Taking back what was done")
     ),

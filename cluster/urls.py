@@ -11,6 +11,7 @@ from cluster.views import (
     adoption,
     audit,
     clusters,
+    confirm_window,
     drains,
     drift,
     graphs,
@@ -96,6 +97,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     # Settings of the directors, and redundancy
     path("clusters/<slug:slug>/settings/", settings.settings, name="settings"),
+    path(
+        "clusters/<slug:slug>/settings/confirm-window/",
+        confirm_window.confirm_window,
+        name="confirm_window",
+    ),
     path("clusters/<slug:slug>/redundancy/", settings.redundancy, name="redundancy"),
     path("clusters/<slug:slug>/discard/", services.discard, name="discard"),
     # Real servers: weights, drain, bring back
@@ -118,6 +124,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:pk>/", runs.run, name="run"),
     path("runs/<int:pk>/now/", runs.run_fragment, name="run_fragment"),
     path("runs/<int:pk>/confirm/", runs.run_confirm, name="run_confirm"),
+    path("runs/<int:pk>/keep/", runs.run_keep, name="run_keep"),
     path("runs/<int:pk>/cancel/", runs.run_cancel, name="run_cancel"),
     path("runs/<int:pk>/log.txt", runs.run_output, name="run_output"),
     path("runs/<int:pk>/plan.sh", runs.run_shell, name="run_shell"),

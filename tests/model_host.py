@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from ipaddress import ip_interface
 
-from cluster.lvs import rules, source_nat
+from cluster.lvs import arming, rules, script, source_nat
 from cluster.lvs.boot_place import BOOT_FILE, UNITS, digest, units
 from cluster.lvs.command import Command
 from cluster.lvs.host import (
@@ -38,6 +38,7 @@ class ModelHost:
         self.writes: list[str] = []
         self.taken: set[str] = set()  # addresses that somebody else on the LAN has
         self.refused: set[str] = set()  # rules that this kernel will not take
+        self.armed: dict[str, str] = {}  # ways back, by the name of their file
         # What a real server has: (templates, active) by place, "10.0.1.6:80".
         self.connections: dict[str, tuple[int, int]] = {}
         self.templates_expire = "0"
@@ -85,13 +86,44 @@ class ModelHost:
         return output(text, 1)
 
     def _sh(self, words, stdin):
-        *_program, path, expected = words
+        _c, _script, _sh, path, expected, *timer = words
         assert self.state.boot.ready
         assert expected == digest(stdin)
+        if timer:
+            return self._arm(path, stdin, *timer)
+        assert path == BOOT_FILE
         boot = replace(self.state.boot, digest=expected, text=stdin)
         return self._write(f"write {path} {expected}", boot=boot)
 
+    def _arm(self, path, text, unit, seconds):
+        if f"{unit}.timer" in self.state.boot.returns:
+            return output(status=1, complaint=f"Unit {unit}.timer already exists.")
+        self.armed[path.rpartition("/")[2]] = text
+        returns = (*self.state.boot.returns, path.rpartition("/")[2], f"{unit}.timer")
+        boot = replace(self.state.boot, returns=returns)
+        return self._write(f"arm {unit} {seconds}", boot=boot)
+
+    def _taken(self, name):
+        left = tuple(n for n in self.state.boot.returns if n != name)
+        return replace(self.state.boot, returns=left)
+
+    def lapse(self):
+        """Let every timer end: it undoes its run if its file is still there."""
+        for timer in [n for n in self.state.boot.returns if n.endswith(".timer")]:
+            name = timer.replace("piranha-return@", "return-").replace(".timer", ".sh")
+            self.state = replace(self.state, boot=self._taken(timer))
+            if name not in self.state.boot.returns:
+                continue
+            self.state = replace(self.state, boot=self._taken(name))
+            for command in script.read(self.armed[name].encode(), arming.FIXED):
+                self(command)
+
     def _rm(self, words, stdin):
+        name = words[0].rpartition("/")[2]
+        if name.startswith("return-"):
+            if name not in self.state.boot.returns:
+                return output(status=1, complaint="No such file or directory")
+            return self._write(f"rm {name}", boot=self._taken(name))
         assert words == (BOOT_FILE,)
         if not self.state.boot.digest:
             return output(status=1, complaint="No such file or directory")

@@ -15,7 +15,7 @@ from cluster.lvs.words import Sentence
 from cluster.models import Drain, Run
 
 # Hosts that do not answer are left as they are: no business of this drain.
-HARMLESS = safety.unreachable([]).msgid
+HARMLESS = (safety.unreachable([]).msgid, safety.FORGETFUL)
 
 
 def with_table(wish: ClusterWish, table: Table) -> ClusterWish:
@@ -30,7 +30,7 @@ def unexpected(one: Drain, run: Run, applied: ClusterWish) -> list[Sentence]:
     else must follow from the change: what the newest revision would need as well is
     drift, and drift is for a person.
     """
-    found = [s for s in run.caution_sentences if s.msgid != HARMLESS]
+    found = [s for s in run.caution_sentences if s.msgid not in HARMLESS]
     changes = [step.value for step in run.steps.all() if step.value.writes]
     names = {name for rip, name in applied.real_servers if rip == one.ip}
     allowed = _rules(one, applied)

@@ -233,7 +233,8 @@ def _make_run(one: Drain) -> bool:
         if busy:
             return _hold(one, _("Run {run} is in progress.", run=busy))
         actor = acting(one)
-        review = ask_for_plan(cluster, person, actor, wanted(one, wish))
+        # Drains go on while nobody looks: there is no window to say keep in.
+        review = ask_for_plan(cluster, person, actor, wanted(one, wish), keep_seconds=0)
         # The rows want the same, so that draft and revision agree.
         draft.aim(cluster, one.table, one.value.aim)
         one.move(one.value, None, run=review.run)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from cluster import audit
 from cluster.control.observe import Observation, unreadable
 from cluster.control.steps import Attendance
-from cluster.lvs import differences, safety, settings_check, wish
+from cluster.lvs import arming, differences, safety, settings_check, wish
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.host import Footprint, HostState, HostWish
 from cluster.lvs.parts import Scope, narrowed, parts
@@ -72,6 +72,9 @@ def decide(attendance: Attendance) -> Decision:
     found = replan(run, hosts, seen)
     meant = replace(wanted, table=_table_after(wanted, seen, found, run))
     cautions = _refuse_detours(wanted, seen) + _cautions(meant, hosts, seen)
+    if run.keep_seconds and not found.is_empty:
+        cautions += arming.defenceless(found, seen.states)
+        found = arming.armed(found, seen.states, run.pk, run.keep_seconds)
     return Decision(found, seen.states, cautions)
 
 
@@ -112,7 +115,11 @@ def plan_for(
     adopts: Collection[ServiceAddress] = (),
 ) -> Plan:
     """Return the plan that leads from these states to a wish; raises NoPlan."""
-    wishes = _wishes(wanted, states)
+    # A director that does not answer now has told before which networks it is in.
+    known = {
+        h.name: before for h in hosts if h.name not in states and (before := h.state)
+    }
+    wishes = _wishes(wanted, known | states)
     footprints = {h.name: h.left_behind for h in hosts}
     names = dict(wanted.real_servers)
     return plan(states, wishes, footprints, names, adopts)
@@ -121,6 +128,8 @@ def plan_for(
 def _wishes(
     wanted: wish.ClusterWish, states: dict[str, HostState]
 ) -> dict[str, HostWish]:
+    if wanted.vips and wanted.director not in states:
+        raise NoPlan(_("{host} has never been read.", host=wanted.director))
     try:
         return wish.host_wishes(wanted, states)
     except NoNetwork as error:
@@ -237,6 +246,8 @@ def _cautions(
 def make_plan(attendance: Attendance) -> None:
     """Turn a run that is PLANNING into one that waits for confirmation."""
     run = attendance.run
+    if run.keep_seconds is None:
+        run.keep_seconds = run.cluster.confirm_seconds
     actor = audit.Actor.of_user(run.requested_by)
     try:
         decision = decide(attendance)

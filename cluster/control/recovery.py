@@ -13,7 +13,8 @@ from django.utils import timezone
 from cluster import audit
 from cluster.control.planning import NoPlan, hosts_of, replan
 from cluster.control.steps import Attendance
-from cluster.lvs.change import Change
+from cluster.lvs import arming
+from cluster.lvs.change import Change, Phase
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Run, Step
@@ -37,7 +38,17 @@ def still_needed(run: Run, attendance: Attendance) -> tuple[set[Item], set[str]]
     for change in replan(run, hosts, seen).changes:
         if change.writes:
             needed |= items(change)
+    for step in arm_steps(run):
+        state = seen.states.get(step.host.name)
+        if state and not arming.in_force(step.value, state):
+            needed |= items(step.value)
     return needed, set(seen.troubles)
+
+
+def arm_steps(run: Run) -> list[Step]:
+    """Return the steps that teach a host to take the run back by itself."""
+    steps = run.steps.filter(undoes=None, change__phase=int(Phase.ARM))
+    return list(steps.select_related("host", "run__cluster"))
 
 
 def settle(attendance: Attendance) -> bool:

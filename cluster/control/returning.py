@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import timedelta
+
+from django.utils import timezone
 
 from cluster.control.observe import leave_footprints
 from cluster.control.planning import NoPlan, finish, hosts_of
-from cluster.control.recovery import items, settle_undo, still_needed
+from cluster.control.recovery import arm_steps, items, settle_undo, still_needed
 from cluster.control.steps import Attendance, perform
-from cluster.lvs import restart
-from cluster.lvs.change import Change, Mark, announcement_after
-from cluster.lvs.command import Command
+from cluster.control.undoing import write_undo
+from cluster.lvs import arming, restart
 from cluster.lvs.host import HostState
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -20,62 +21,88 @@ from cluster.models import Host, Run, Step
 # some of its rules, so FAILED ones with an answer are undone like the others.
 _UNDO = (Step.State.DONE, Step.State.UNKNOWN, Step.State.FAILED)
 
+# A host that does not answer is waited for, this long after it has returned by itself.
+PATIENCE = timedelta(minutes=5)
+LOOK_AGAIN = timedelta(seconds=3)
+
 
 def undo_all(attendance: Attendance) -> None:
-    """Bring the hosts back to what they had, and end the run."""
+    """Bring the hosts back to what they had, and end the run; or let it wait for a host
+    that brings itself back."""
     run = attendance.run
-    _write_undo_steps(run)
+    armed = arm_steps(run)
+    done = run.steps.filter(undoes=None, state__in=_UNDO).select_related("host")
+    steps = [step for step in reversed(done) if _may_be_in_force(step)]
+    # The timers first: whoever takes one away undoes the run on that host.
+    write_undo(run, sorted(steps, key=lambda step: step not in armed))
     settle_undo(attendance)
+    acting = _take_timers(attendance, [step for step in armed if step in steps])
     pending = run.steps.exclude(undoes=None).filter(state=Step.State.PENDING)
     for step in pending.select_related("host", "host__credential", "undoes"):
+        if step.host.name in acting:
+            continue
         if perform(attendance, step) and step.undoes:
             _mark_undone(step.undoes)
+    if acting and not _patience_is_over(run):
+        run.pause_until = timezone.now() + LOOK_AGAIN
+        run.save(update_fields=["pause_until"])
+        return
+    pending.update(state=Step.State.SKIPPED)
     _conclude(attendance)
 
 
-def _write_undo_steps(run: Run) -> None:
-    if run.steps.exclude(undoes=None).exists():
+def _patience_is_over(run: Run) -> bool:
+    return run.keep_until is None or timezone.now() > run.keep_until + PATIENCE
+
+
+def _take_timers(attendance: Attendance, armed: list[Step]) -> set[str]:
+    """Take away every timer that has not begun; return the hosts to be left alone.
+
+    Those are at work by themselves, or do not answer and will be.
+    """
+    names = {step.host.name for step in armed}
+    hosts = [host for host in hosts_of(attendance.run) if host.name in names]
+    seen = attendance.observe(hosts)
+    acting, returned = set(), set()
+    for step in armed:
+        name, back = step.host.name, step.undone_by.select_related("host").get()
+        state = seen.states.get(name)
+        if state is None:
+            acting.add(name)
+        elif arming.waits(step.value, state):
+            back.state = Step.State.PENDING
+            back.save(update_fields=["state"])
+            if not perform(attendance, back):
+                acting.add(name)
+        elif arming.is_at_work(step.value, state):
+            acting.add(name)
+        elif back.state != Step.State.DONE:
+            returned.add(name)
+    _skip_what_is_undone(attendance, returned)
+    return acting
+
+
+def _skip_what_is_undone(attendance: Attendance, returned: set[str]) -> None:
+    """These hosts have taken the run back by themselves: send only what they left."""
+    if not returned:
         return
-    done = [
-        (step, step.value, step.value.undo)
-        for step in run.steps.filter(state__in=_UNDO).select_related("host")
-        if step.value.undo and _may_be_in_force(step)
-    ]
-    last = run.steps.count()
-    back = [
-        (step, made)
-        for step, change, undo in reversed(done)
-        for made in (_undo_of(change, undo), announcement_after(undo, change.host))
-        if made
-    ]
-    Step.objects.bulk_create(
-        Step(
-            run=run,
-            position=last + n,
-            host=step.host,
-            undoes=step,
-            change=made.as_json(),
-        )
-        for n, (step, made) in enumerate(back, start=1)
-    )
+    run = attendance.run
+    try:
+        needed, _silent = still_needed(run, attendance)
+    except NoPlan:
+        needed = set()
+    undo = run.steps.exclude(undoes=None).exclude(state=Step.State.DONE)
+    for step in undo.filter(host__name__in=returned).select_related("undoes", "host"):
+        if step.undoes and items(step.undoes.value) <= needed:
+            text = _("{host} has undone it by itself.", host=step.host.name)
+            step.state, step.trouble = Step.State.SKIPPED, text.as_json()
+            step.save(update_fields=["state", "trouble"])
 
 
 def _may_be_in_force(step: Step) -> bool:
     if step.state != Step.State.FAILED:
         return True
     return step.exit_status is not None and step.value.command.argv[0] == "ipvsadm"
-
-
-def _undo_of(change: Change, undo: Command) -> Change:
-    return replace(
-        change,
-        mark=Mark.DELETE,
-        sentences=tuple(_("Undo: {what}", what=s) for s in change.sentences),
-        command=undo,
-        undo=change.command,
-        undo_note=None,
-        refusal=None,
-    )
 
 
 def _conclude(attendance: Attendance) -> None:

@@ -1,7 +1,7 @@
 """Carry out a confirmed run to a definite end, whoever dies on the way.
 
     QUEUED -> RUNNING -> VERIFYING -> CONVERGED
-                 |           |
+                 |           |  CONFIRMING, see keeping.py
                  +-----------+-----> RETURNING -> RETURNED | PARTIAL
 
 Every arrow is a commit. A worker that takes over a run goes on from the state that it
@@ -16,7 +16,7 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from cluster.control import recovery, returning
+from cluster.control import keeping, recovery, returning
 from cluster.control.comparing import compare_after
 from cluster.control.observe import leave_footprints
 from cluster.control.planning import (
@@ -63,23 +63,17 @@ def attend(pk: int, connect: Connect) -> None:
 
 def _advance(attendance: Attendance) -> None:
     run = attendance.run
-    run.attempts += 1
+    # Whoever looks whether a run was kept has not begun anything that may fail.
+    run.attempts = 0 if run.state == Run.State.CONFIRMING else run.attempts + 1
     run.save(update_fields=["attempts"])
     if run.attempts > MAX_ATTEMPTS and run.state != Run.State.RETURNING:
         run.tell([_("{count} workers gave up on this run.", count=MAX_ATTEMPTS)])
         enter(run, Run.State.RETURNING)
-    if run.state == Run.State.PLANNING:
-        make_plan(attendance)
-    if run.state == Run.State.QUEUED:
-        _begin(attendance)
-    elif run.state == Run.State.RUNNING and not recovery.settle(attendance):
+    if run.state == Run.State.RUNNING and not recovery.settle(attendance):
         enter(run, Run.State.RETURNING)
-    if run.state == Run.State.RUNNING:
-        _run_steps(attendance)
-    if run.state == Run.State.VERIFYING:
-        _verify(attendance)
-    if run.state == Run.State.RETURNING:
-        returning.undo_all(attendance)
+    for state, act in _ACTS:
+        if run.state == state:
+            act(attendance)
 
 
 def enter(run: Run, state: str, *why: Sentence) -> None:
@@ -117,18 +111,26 @@ def _run_steps(attendance: Attendance) -> None:
     run = attendance.run
     steps = run.steps.filter(undoes=None, state=Step.State.PENDING)
     for step in steps.select_related("host", "host__credential", "run__cluster"):
+        if keeping.time_is_up(run):
+            _stop(run, _("The time to keep this run was over before its end."))
+            return
+        keeping.start_clock(run, step)
         if not perform(attendance, step):
-            left = run.steps.filter(undoes=None, state=Step.State.PENDING)
-            left.update(state=Step.State.SKIPPED)
-            enter(
+            _stop(
                 run,
-                Run.State.RETURNING,
                 _("Step {position} on {host} failed, so everything is undone.",
                   position=step.position, host=step.host.name),
                 *[s for s in [step.trouble_sentence] if s],
             )  # fmt: skip
             return
     enter(run, Run.State.VERIFYING)
+
+
+def _stop(run: Run, *why: Sentence) -> None:
+    """Send no further step, and undo those that were sent."""
+    left = run.steps.filter(undoes=None, state=Step.State.PENDING)
+    left.update(state=Step.State.SKIPPED)
+    enter(run, Run.State.RETURNING, *why)
 
 
 def _verify(attendance: Attendance) -> None:
@@ -144,6 +146,20 @@ def _verify(attendance: Attendance) -> None:
         text = _("Reading back shows that not everything is in force:")
         enter(run, Run.State.RETURNING, text, *blind, *missing)
         return
+    if keeping.must_be_kept(run):
+        keeping.wait(run)
+        return
     leave_footprints(hosts, seen.states)
     run.tell([_("Every host was read again and is as wished.")])
     finish(run, Run.State.CONVERGED)
+
+
+# In this order: an act leads to a state further down, or the run ends or waits.
+_ACTS = (
+    (Run.State.PLANNING, make_plan),
+    (Run.State.QUEUED, _begin),
+    (Run.State.RUNNING, _run_steps),
+    (Run.State.CONFIRMING, keeping.go_on),
+    (Run.State.VERIFYING, _verify),
+    (Run.State.RETURNING, returning.undo_all),
+)

@@ -174,18 +174,60 @@ def write(path: str, text: str) -> Command:
     return Command(("sh", "-c", _WRITE, "sh", path, digest(text)), text.encode())
 
 
+# A timer without its file would do nothing, a file without its timer would wait for a
+# reboot: either both or none.
+_ARM = (
+    f'{_WRITE} && {{ sudo -n systemd-run --quiet --unit="$3" --on-active="$4"'
+    ' --timer-property=AccuracySec=100ms || { rm -f "$1"; exit 1; }; }'
+)
+_ARMED = re.compile(
+    rf"{PLACE}/return-(?P<run>[0-9]{{1,9}})\.sh (?P<digest>[0-9a-f]{{64}})"
+    r" piranha-return@(?P=run) [0-9]{1,5}"
+)
+_RETURN = re.compile(rf"{PLACE}/return-[0-9]{{1,9}}\.sh")
+
+
+def return_file(run: int) -> str:
+    return f"{PLACE}/return-{run}.sh"
+
+
+def arm(run: int, seconds: int, text: str) -> Command:
+    """Return the command that leaves the way back on the host, to be gone by itself
+    after so many seconds unless the file is removed before."""
+    path, unit = return_file(run), f"piranha-return@{run}"
+    argv = ("sh", "-c", _ARM, "sh", path, digest(text), unit, str(seconds))
+    return Command(argv, text.encode())
+
+
+def timer(run: int, seconds: int) -> Command:
+    """Return what ``arm`` asks of sudo."""
+    return Command(
+        (
+            *("systemd-run", "--quiet", f"--unit=piranha-return@{run}"),
+            *(f"--on-active={seconds}", "--timer-property=AccuracySec=100ms"),
+        ),
+        root=True,
+    )
+
+
 def remove(path: str) -> Command:
     return Command(("rm", path))
 
 
 def writes_there(command: Command) -> bool:
     """Whether this is one of the commands above, as our own user."""
-    argv = command.argv
+    argv, sent = command.argv, digest(command.stdin.decode())
     if command.root:
         return False
     if argv[:4] == ("sh", "-c", _WRITE, "sh"):
-        return argv[4:] == (BOOT_FILE, digest(command.stdin.decode()))
-    return argv == remove(BOOT_FILE).argv
+        return argv[4:] == (BOOT_FILE, sent)
+    if argv[:4] == ("sh", "-c", _ARM, "sh"):
+        found = _ARMED.fullmatch(" ".join(argv[4:]))
+        return found is not None and found["digest"] == sent
+    path = argv[-1]
+    return argv == remove(path).argv and bool(
+        path == BOOT_FILE or _RETURN.fullmatch(path)
+    )
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from cluster.lvs.words import say as _
 class Phase(IntEnum):
     """Order of a plan across hosts; see the top of ``plan.py`` for the reasons."""
 
+    ARM = 0
     CHECK = 1
     PREPARE = 2
     TABLE = 3

@@ -162,6 +162,7 @@ def sample_commands(role: str) -> tuple[Command, ...]:
     """Return one command for every rule of the role's sudoers file, to ask
     ``sudo -l`` about. They come from the builders that a plan uses."""
     probe = change.duplicate_address_probe(_VIP, "eth0")
+    timer = boot_place.timer(run=1, seconds=60)
     if role == "director":
         bind = change.bind_address("", Phase.BIND, _ON_ETH)
         reads = ("--stats --exact", "--rate --exact")
@@ -175,6 +176,7 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             _root("ipvsadm", "-Lnc"),
             IPVSADM_VERSION,
             _root("ipvsadm", "-R"),
+            timer,
             probe,
             change.announce_address("", _ON_ETH).command,
             *_both(bind),
@@ -189,6 +191,7 @@ def sample_commands(role: str) -> tuple[Command, ...]:
         )
     if role == "real_server":
         return (
+            timer,
             *_both(change.bind_address("", Phase.PREPARE, _ON_LO)),
             *_both(change.bind_address("", Phase.PREPARE, _ON_TUNNEL)),
             *_both(change.add_route("", Route("192.0.2.1/32", "lo"))),

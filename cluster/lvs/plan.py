@@ -2,6 +2,8 @@
 
 The order of a plan, and why:
 
+0. ARM       where a run has to be confirmed afterwards: each host learns to undo it by
+             itself (``arming.py``).
 1. CHECK     the director asks the LAN whether somebody else has the VIP; nothing has
              been changed yet if so.
 2. PREPARE   real servers: first silence about the VIP (ARP), then the VIP on lo or

@@ -16,11 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cluster.lvs import (
-    boot_file,
+    arming,
     boot_place,
     change,
     facts,
     ipvs_sysctls,
+    script,
     source_nat,
 )
 from cluster.lvs.command import Command
@@ -38,6 +39,7 @@ _PLACES = {
     "arping": ("/usr/bin/arping", "/usr/sbin/arping"),
     "ip": ("/usr/sbin/ip", "/usr/bin/ip"),
     "ipvsadm": ("/usr/sbin/ipvsadm",),
+    "systemd-run": ("/usr/bin/systemd-run",),
     "modprobe": ("/usr/sbin/modprobe",),
     "sysctl": ("/usr/sbin/sysctl",),
     **{tool: (f"/usr/sbin/{tool}",) for tool in source_nat.TOOLS},
@@ -111,7 +113,15 @@ _SETTINGS = (
     ),
 )
 _ARP_CHECK = Rule("arping", rf"-D -c 2 -w 3 -I {_DEVICE} {_ADDRESS}", pattern=True)
+# Starts a unit that a person has installed, and nothing else; see boot_place.py.
+_RETURN = Rule(
+    "systemd-run",
+    r"--quiet --unit=piranha-return@[0-9]{1,9} --on-active=[0-9]{1,5}"
+    r" --timer-property=AccuracySec=100ms",
+    pattern=True,
+)
 _DIRECTOR_WRITES = (
+    _RETURN,
     Rule("ipvsadm", "-R"),
     *_SETTINGS,
     _ARP_CHECK,
@@ -145,6 +155,7 @@ _ARP_KEYS = "|".join(sorted({key.rsplit(".", 1)[1] for key, _ in ARP_SYSCTLS}))
 _TUNNELS = "|".join(TUNNELS)
 _ON_INNER = "|".join(f"{device} label {device}" for device in INNER)
 _REAL_SERVER_WRITES = (
+    _RETURN,
     Rule(
         "ip",
         rf"addr (add|del) {_ADDRESS}/32 dev ({_ON_INNER}):{_NUMBER}",
@@ -184,14 +195,14 @@ def allowed(role: str, command: Command) -> bool:
     """Return whether this is a command of ours for a host of this role: one that its
     sudo allows, or one that writes a boot file of nothing but such commands."""
     if not command.root:
-        return boot_place.writes_there(command) and _is_boot_file(role, command.stdin)
+        return boot_place.writes_there(command) and _is_script(role, command.stdin)
     rules = (rule for group in rules_for(role).values() for rule in group)
     return any(rule.allows(command.argv) for rule in rules)
 
 
-def _is_boot_file(role: str, data: bytes) -> bool:
+def _is_script(role: str, data: bytes) -> bool:
     try:
-        return all(allowed(role, one) for one in boot_file.commands(data))
+        return all(allowed(role, one) for one in script.read(data, arming.FIXED))
     except ValueError:
         return False
 

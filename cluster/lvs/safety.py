@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from cluster.lvs.host import HostState, HostWish
 from cluster.lvs.table import ServiceAddress, Table
-from cluster.lvs.words import Sentence, listed
+from cluster.lvs.words import Sentence, gettext_noop, listed
 from cluster.lvs.words import say as _
 
 # At most as many services as Seesaw lets one push delete, or a fifth of the table.
@@ -58,6 +58,12 @@ def moved(before: str, after: str) -> Sentence:
     )
 
 
+FORGETFUL = gettext_noop(
+    "A reboot of {hosts} loses what is applied there: the units that bring it back are"
+    " not installed. The page of the host has the text to install."
+)
+
+
 def forgetful(
     observed: Mapping[str, HostState], desired: Mapping[str, HostWish]
 ) -> list[Sentence]:
@@ -67,12 +73,7 @@ def forgetful(
         for name, state in sorted(observed.items())
         if desired.get(name, HostWish()) != HostWish() and not state.boot.ready
     ]
-    text = _(
-        "A reboot of {hosts} loses what is applied there: the units that bring it back"
-        " are not installed. The page of the host has the text to install.",
-        hosts=listed(names),
-    )
-    return [text] if names else []
+    return [_(FORGETFUL, hosts=listed(names))] if names else []
 
 
 def unreachable(names: list[str]) -> Sentence:

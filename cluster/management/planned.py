@@ -17,6 +17,7 @@ from cluster.review import ask_for_plan, confirm
 State = Run.State
 _ENDS = {
     State.PLANNED: Exit.CHANGES,
+    State.CONFIRMING: Exit.UNCONFIRMED,
     State.CONVERGED: Exit.DONE,
     State.RETURNED: Exit.PARTIAL,
     State.PARTIAL: Exit.PARTIAL,
@@ -56,6 +57,19 @@ def queue(run: Run, person: User, actor: Actor) -> None:
 
 def answer_for(run: Run, *messages: str) -> Answer:
     return Answer(_ENDS[State(run.state)], messages, {"run": run_document(run)})
+
+
+def is_waiting(run: Run) -> bool:
+    """Whether the run is applied and somebody has to say keep."""
+    return run.state == State.CONFIRMING and run.kept_at is None
+
+
+def keep_command(run: Run) -> str:
+    """Return what to type to keep a run that was applied."""
+    words = ["manage.py", "apply", run.cluster.slug, "--run", str(run.pk), "--keep"]
+    return _("Applied and read back; undone unless it is kept in time: %(command)s") % {
+        "command": shlex.join(words)
+    }
 
 
 def next_command(run: Run) -> str:

@@ -72,6 +72,11 @@ class Cluster(models.Model):
         _("settings"), default=dict, blank=True
     )
 
+    # 0: what was applied and read back stays. Otherwise a person, or the probe host,
+    # has so many seconds to say "keep", or each host takes the run back by itself.
+    confirm_seconds = models.PositiveIntegerField(_("confirm within"), default=0)
+    keep_by_probe = models.BooleanField(_("the probe host may say keep"), default=False)
+
     class Meta:
         ordering = ["name"]
 

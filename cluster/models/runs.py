@@ -38,6 +38,7 @@ class RunState(models.TextChoices):
     QUEUED = "queued", _("confirmed, waiting for a worker")
     RUNNING = "running", _("applying")
     VERIFYING = "verifying", _("reading back")
+    CONFIRMING = "confirming", _("applied, waiting for keep")
     RETURNING = "returning", _("undoing")
     CONVERGED = "converged", _("applied and verified")
     RETURNED = "returned", _("undone, as before")
@@ -47,7 +48,12 @@ class RunState(models.TextChoices):
     CANCELLED = "cancelled", _("cancelled")
 
 
-WORKING = (RunState.RUNNING, RunState.VERIFYING, RunState.RETURNING)
+WORKING = (
+    RunState.RUNNING,
+    RunState.VERIFYING,
+    RunState.CONFIRMING,
+    RunState.RETURNING,
+)
 WAITING = (RunState.PLANNING, RunState.QUEUED)
 FINAL = (
     RunState.CONVERGED,
@@ -62,8 +68,10 @@ FINAL = (
 class RunQuerySet(models.QuerySet["Run"]):
     def unattended(self) -> RunQuerySet:
         """Return runs that should be worked on and are in nobody's hands."""
-        return self.filter(state__in=[*WAITING, *WORKING]).filter(
-            Q(lease_until__isnull=True) | Q(lease_until__lt=Now())
+        return self.filter(
+            Q(lease_until__isnull=True) | Q(lease_until__lt=Now()),
+            Q(pause_until__isnull=True) | Q(pause_until__lt=Now()),
+            state__in=[*WAITING, *WORKING],
         )
 
     def in_progress(self) -> RunQuerySet:
@@ -96,6 +104,10 @@ class Run(models.Model):
     that tells how it ended, *cautions* the reasons for a second look. *scope* narrows
     it to some hosts or lines (``lvs.parts.Scope``), and *adopts* names services that
     were made by hand and are ours once it has converged.
+
+    With *keep_seconds* (None: what the cluster has when it is planned) the hosts take
+    the run back by themselves, from *keep_until* on, unless somebody keeps it before;
+    nobody need look at the run before *pause_until*.
     """
 
     State = RunState
@@ -132,6 +144,13 @@ class Run(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     lease_owner = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
+    keep_seconds = models.PositiveIntegerField(null=True)
+    keep_until = models.DateTimeField(null=True)
+    kept_at = models.DateTimeField(null=True)
+    kept_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    pause_until = models.DateTimeField(null=True)
     revision = models.ForeignKey(
         "cluster.Revision", models.SET_NULL, null=True, related_name="runs"
     )
@@ -144,7 +163,15 @@ class Run(models.Model):
             # One run per cluster at a time, kept by the database itself.
             models.UniqueConstraint(
                 fields=["cluster"],
-                condition=Q(state__in=["queued", "running", "verifying", "returning"]),
+                condition=Q(
+                    state__in=[
+                        "queued",
+                        "running",
+                        "verifying",
+                        "confirming",
+                        "returning",
+                    ]
+                ),
                 name="one_run_a_cluster",
             )
         ]

@@ -80,6 +80,7 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
         "elapsed": elapsed(run),
         "is_plan": is_plan,
         "polls": not (run.is_final or is_plan),
+        "keep_left": keep_left(run),
         "draft_is_newer": newer,
         "leads_back_to": _leads_back_to(run) if is_plan else None,
         "narrowed_to": _narrowed_to(run),
@@ -129,8 +130,8 @@ def tallies(changes: Iterable[Change]) -> dict[str, Tally]:
     """Count services, real servers and VIPs from what is really sent."""
     services, servers, vips = Tally(), Tally(), Tally()
     for change in changes:
-        if change.phase is Phase.PERSIST:
-            continue  # the boot file says again what the others do
+        if change.phase in (Phase.ARM, Phase.PERSIST):
+            continue  # the scripts say again what the others do
         lines = change.command.stdin.decode().splitlines()
         undo = change.undo.stdin.decode().splitlines() if change.undo else []
         verbs = [line.split(" ", 1)[0] for line in lines]
@@ -146,6 +147,13 @@ def tallies(changes: Iterable[Change]) -> dict[str, Tally]:
         moved = change.phase is Phase.BIND and change.mark is Mark.DELETE
         vips.deleted += change.phase is Phase.RELEASE or moved
     return {"services": services, "servers": servers, "vips": vips}
+
+
+def keep_left(run: Run) -> timedelta | None:
+    """Return how long "keep" can still be said; None when it is over."""
+    if run.keep_until is None or (now := timezone.now()) > run.keep_until:
+        return None
+    return run.keep_until - now
 
 
 def elapsed(run: Run) -> timedelta | None:
@@ -166,6 +174,8 @@ def shell_text(steps: Iterable[ShownStep]) -> str:
     """Return the plan as text to paste, each command under host and sentence."""
     parts = []
     for step in steps:
+        if step.change.phase is Phase.ARM:
+            continue  # whoever types it by hand does not say keep here
         said = "; ".join(s.translated(gettext) for s in step.change.sentences)
         parts.append(f"# {step.row.position}. {step.row.host.name}: {said}")
         parts.append(as_shell(step.change.command))

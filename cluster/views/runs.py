@@ -16,7 +16,7 @@ from cluster import audit, tasks
 from cluster.audit import Action, Actor
 from cluster.lvs.words import say
 from cluster.models import Cluster, Run, Step
-from cluster.review import Review, ask_for_plan, confirm
+from cluster.review import Review, ask_for_plan, confirm, keep
 from cluster.views.access import operator_required
 from cluster.views.bell import ring
 from cluster.views.request import PersonRequest
@@ -105,6 +105,20 @@ def _confirm(request: PersonRequest, run: Run) -> bool:
         if confirmed:
             ring(tasks.apply_run, run.pk)
     return confirmed
+
+
+@require_POST
+@operator_required
+def run_keep(request: PersonRequest, pk: int) -> HttpResponse:
+    """Let what was applied stay, before the hosts take it back by themselves."""
+    shown = _run(pk)
+    with transaction.atomic():
+        kept = keep(shown, request.user, Actor.of_request(request))
+        if kept:
+            ring(tasks.apply_run, pk)
+    if not kept:
+        messages.error(request, _("There is nothing to keep now: see how it stands."))
+    return redirect("cluster:run", pk)
 
 
 @require_POST

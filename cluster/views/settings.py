@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from cluster.forms.confirm_window import ConfirmWindowForm
 from cluster.forms.settings import TIMEOUTS, RedundancyEntry, SettingsForm
 from cluster.forms.words import spoken
 from cluster.lvs import settings_check
@@ -51,13 +52,27 @@ def settings(request: PersonRequest, slug: str) -> HttpResponse:
     form = SettingsForm(cluster, _posted(request))
     if form.is_bound and form.is_valid():
         return _saved(request, cluster, form.wished, cluster.director, "settings")
+    window = ConfirmWindowForm(instance=cluster)
+    status = 422 if form.is_bound else 200
+    return settings_page(request, cluster, window, form, status=status)
+
+
+def settings_page(
+    request: PersonRequest,
+    cluster: Cluster,
+    window: ConfirmWindowForm,
+    form: SettingsForm | None = None,
+    *,
+    status: int,
+) -> HttpResponse:
+    form = form or SettingsForm(cluster)
     context = {
         "cluster": cluster,
         "form": form,
+        "window": window,
         "timeouts": timeouts(cluster, form),
         "groups": groups(cluster, form),
     }
-    status = 422 if form.is_bound else 200
     return render(request, "cluster/settings.html", context, status=status)
 
 

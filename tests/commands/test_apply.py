@@ -231,3 +231,40 @@ def test_a_terminal_shows_a_bar_and_every_step(lab, run_command, monkeypatch):
     assert done.exit == 0
     assert done.out.count("… done") == Run.objects.get().steps.count()
     assert "\x1b[?25h" in done.out  # the cursor is back
+
+
+# -- the confirm window ---------------------------------------------------------------
+
+
+@pytest.fixture
+def window(lab):
+    lab.cluster.confirm_seconds = 120
+    lab.cluster.save()
+
+
+def test_keep_in_the_call_keeps_what_was_applied(lab, window, run_command):
+    done = run_command("apply", "lab", "--yes", "--keep", "--json")
+    assert (done.exit, done.data["outcome"]) == (0, "done")
+    run = Run.objects.get()
+    assert (run.state, run.kept_by) == (State.CONVERGED, lab.operator)
+    assert not any(model.state.boot.returns[1:] for model in lab.models.values())
+
+
+def test_without_it_the_command_says_how_and_a_second_one_keeps(
+    lab, window, run_command
+):
+    done = run_command("apply", "lab", "--yes")
+    run = Run.objects.get()
+    assert run.state == State.CONFIRMING
+    assert done.exit == 5, done.out
+    assert f"manage.py apply lab --run {run.pk} --keep" in done.out + done.err
+    assert run_command("apply", "lab", "--run", run.pk, "--keep").exit == 0
+    run.refresh_from_db()
+    assert run.state == State.CONVERGED
+
+
+def test_at_a_terminal_it_asks_whether_to_keep(lab, window, run_command, monkeypatch):
+    monkeypatch.setattr("sys.stdin", Terminal("yes\nkeep\n"))
+    done = run_command("apply", "lab", terminal=True)
+    assert done.exit == 0, done.out
+    assert "Type keep, or it is undone" in done.out

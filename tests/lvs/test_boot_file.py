@@ -1,63 +1,31 @@
 """The boot file, run by a real shell: what it does to a host that has just booted."""
 
-import json
 import subprocess
-import sys
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address
 
 import pytest
 
-from cluster.lvs import boot_file, boot_place
+from cluster.lvs import boot_place, script
 from cluster.lvs.boot_place import BOOT_FILE, BootPlace
-from cluster.lvs.command import Command
 from cluster.lvs.host import Footprint, HostState, HostWish
 from cluster.lvs.plan import boot_text, plan
 from cluster.lvs.privileges import allowed
 from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.wish import host_wishes
+from tests import shell_on_host
 from tests.build import VIP, at, director, real_server, server, service, wish
 from tests.model_host import ModelHost
 
 READY = BootPlace(ready=True)
 SECOND = "10.0.1.32"
-# A sudo that writes down what it was asked, and fails where the test says so.
-SUDO = """#!{python}
-import json, sys
-words = sys.argv[2:]
-data = "" if sys.stdin.isatty() else sys.stdin.read()
-with open("{log}", "a") as log:
-    print(json.dumps([words, data]), file=log)
-taken = {taken!r}
-sys.exit(1 if words[:2] == ["arping", "-D"] and words[-1] in taken else 0)
-"""
 
 
 @pytest.fixture
 def boot(tmp_path):
     """Call with a text and a host: the shell runs the one, the host gets the rest."""
-
-    def run(text, host, taken=()):
-        log = tmp_path / "log"
-        log.write_text("")
-        sudo = tmp_path / "sudo"
-        sudo.write_text(SUDO.format(python=sys.executable, log=log, taken=list(taken)))
-        sudo.chmod(0o755)
-        done = subprocess.run(
-            ["sh", "-c", text],
-            env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for line in log.read_text().splitlines():
-            words, data = json.loads(line)
-            answer = host(Command(tuple(words), data.encode(), root=True))
-            assert not answer.stderr, (words, answer)
-        return done
-
-    return run
+    return partial(shell_on_host.run, tmp_path)
 
 
 def modes():
@@ -123,7 +91,7 @@ def test_the_host_lets_us_run_every_command_of_the_file(services):
         text = boot_text(name, before[name], wanted)
         if text:
             assert allowed(role, boot_place.write(BOOT_FILE, text))
-            assert boot_file.commands(text.encode())
+            assert script.read(text.encode())
 
 
 def test_a_vip_that_another_host_has_meanwhile_is_not_bound(boot):
@@ -180,11 +148,13 @@ def test_the_file_is_written_last_and_taken_away_with_the_last_service():
     assert gone.undo == boot_place.write(BOOT_FILE, text)
 
 
-def test_a_file_that_somebody_edited_is_written_anew_and_can_come_back():
+def test_a_file_that_somebody_edited_is_written_anew_and_does_not_come_back():
+    """Only what was made here is sent to a host, see script.py."""
     state = replace(hosts()["lb01"], boot=BootPlace(True, "d1gest", "echo by hand\n"))
     wishes = host_wishes(wish(service()), {"lb01": state})
     last = plan({"lb01": state}, wishes, {}).changes[-1]
-    assert last.undo.stdin == b"echo by hand\n"
+    assert last.undo == boot_place.remove(BOOT_FILE)
+    assert "edited by hand" in str(last.undo_note)
 
 
 def test_a_host_that_is_not_prepared_gets_no_file():

@@ -1,11 +1,14 @@
 """Apply a plan: the one of --run, or what is wanted now, planned and shown first.
 
 What is confirmed is the plan that was shown: if the hosts have changed since, the run
-ends and nothing is sent. A run that was confirmed before goes on.
+ends and nothing is sent. A run that was confirmed before goes on. With a confirm window
+the hosts take the run back by themselves unless --keep, or the answer "keep", comes in
+time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -17,11 +20,14 @@ from cluster.management.output import Exit, run_document, show_account, show_pla
 from cluster.management.planned import (
     answer_for,
     bring_to_plan,
+    is_waiting,
+    keep_command,
     make_plan,
     next_command,
     queue,
 )
 from cluster.models import Cluster, Run
+from cluster.review import keep
 
 State = Run.State
 
@@ -34,6 +40,11 @@ class Command(ClusterCommand):
         super().add_arguments(parser)
         parser.add_argument("--run", type=int, help="the plan that was seen")
         parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument(
+            "--keep",
+            action="store_true",
+            help="with a confirm window: keep what was applied and read back",
+        )
         parser.add_argument(
             "--confirm",
             metavar="NAME",
@@ -48,7 +59,25 @@ class Command(ClusterCommand):
             self._confirm(run, options)
         elif run.is_final:
             return self._over(run, asked_for=options["run"] is not None)
-        return self._carry_out(run)
+        if run.state != State.CONFIRMING:
+            self._carry_out(run, lambda run: run.is_final or is_waiting(run))
+        if is_waiting(run) and self._keep(run, options):
+            self._carry_out(run, lambda run: run.is_final)
+        if is_waiting(run):
+            return answer_for(run, keep_command(run))
+        show_account(self.output, run)
+        return answer_for(run)
+
+    def _keep(self, run: Run, options: dict[str, Any]) -> bool:
+        """Say keep in the name of the person, if that is what they want."""
+        wanted = options["keep"]
+        if not wanted:
+            question = _("Applied and read back. Type keep, or it is undone: ")
+            wanted = self._ask(question) == "keep"
+        if wanted and not keep(run, self.person, self.actor):
+            self.output.line(_("It was too late to keep it."))
+        run.refresh_from_db()
+        return bool(wanted)
 
     def _run(self, cluster: Cluster, number: int | None) -> Run:
         if number is None:
@@ -96,10 +125,10 @@ class Command(ClusterCommand):
         """Ask at the terminal; without one the answer is empty."""
         return self.output.ask(question) if self.output.is_terminal else ""
 
-    def _carry_out(self, run: Run) -> Answer:
+    def _carry_out(self, run: Run, over: Callable[[Run], bool]) -> None:
         try:
             with progress(run, self.output) as showing:
-                attend(run, lambda run: run.is_final, showing.tell)
+                attend(run, over, showing.tell)
         except KeyboardInterrupt as error:
             run.refresh_from_db()
             text = _(
@@ -108,5 +137,3 @@ class Command(ClusterCommand):
             )
             values = {"run": run, "slug": run.cluster.slug, "number": run.pk}
             raise Stopped(Exit.ERROR, text % values, run=run_document(run)) from error
-        show_account(self.output, run)
-        return answer_for(run)

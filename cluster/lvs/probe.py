@@ -1,0 +1,39 @@
+"""Does a client reach a service through the VIP? One question for curl(1) each."""
+
+from __future__ import annotations
+
+from cluster.lvs.command import Command
+from cluster.lvs.table import ServiceAddress, Table
+from cluster.lvs.terms import Protocol
+
+# A sample of a large table is enough to see that the director is there.
+MOST = 20
+
+
+def asked(table: Table) -> list[ServiceAddress]:
+    """Return the TCP services that should answer; UDP says nothing by itself."""
+    answering = [
+        service.at
+        for service in table.services
+        if service.at.protocol is Protocol.TCP
+        and any(s.weight for s in service.servers)
+    ]
+    return answering[:MOST]
+
+
+def connect(at: ServiceAddress) -> Command:
+    """Return the question: whatever is said afterwards, a connection is enough."""
+    return Command(
+        (
+            *("curl", "-s", "-o", "/dev/null", "--connect-timeout", "3", "-m", "5"),
+            *("-w", "%{time_connect}", f"http://{at.switches[-1]}/"),
+        )
+    )
+
+
+def is_connected(text: str) -> bool:
+    """Read the answer: the seconds until the connection stood, 0 without one."""
+    try:
+        return float(text) > 0
+    except ValueError:
+        return False
