@@ -6,7 +6,7 @@ It passes the contract tests of tests/remote/test_shell_contract.py.
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -71,6 +71,9 @@ class FakeShell:
                 self._answer(command)
             raise failure[0]
         return self._checked(command, self._answer(command))
+
+    def run_all(self, commands: Sequence[Command]) -> list[Output]:
+        return [self.run(command) for command in commands]
 
     def close(self) -> None:
         self.closed = True

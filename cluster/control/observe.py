@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -13,6 +13,7 @@ from django.utils import timezone
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.lvs import facts
+from cluster.lvs.command import Command
 from cluster.lvs.facts import Fact, FactError
 from cluster.lvs.host import HostState
 from cluster.lvs.settings import DirectorSettings
@@ -38,7 +39,16 @@ class FactRefused(RemoteError):
         self.command, self.said = command, said
 
 
-def ask(shell: Shell, fact: Fact[T]) -> T:
+class Answerer(Protocol):
+    """A shell, or what one has answered already."""
+
+    @property
+    def name(self) -> str: ...
+
+    def run(self, command: Command) -> Output: ...
+
+
+def ask(shell: Answerer, fact: Fact[T]) -> T:
     """Return one fact; raises FactRefused or another RemoteError."""
     output = shell.run(fact.command)
     if output.truncated or not (output.ok or fact.partial):
@@ -61,11 +71,38 @@ def takes_gue(host: Host) -> bool:
     return bool(host.left_behind.gue) or host.serves.filter(tunnel_type="gue").exists()
 
 
+class Answers:
+    """What a host answered to many questions at once; any other is asked when due."""
+
+    def __init__(self, shell: Shell, commands: Sequence[Command]) -> None:
+        self._shell = shell
+        outputs = shell.run_all(commands)
+        self._known = dict(zip(commands, outputs, strict=True))
+
+    @property
+    def name(self) -> str:
+        return self._shell.name
+
+    def run(self, command: Command) -> Output:
+        known = self._known.get(command)
+        return known if known is not None else self._shell.run(command)
+
+
+# The table first: ipvsadm loads ip_vs, and with it come sysctls.
+_OF_DIRECTORS = (facts.RULES, facts.THRESHOLDS, facts.TIMEOUTS, facts.DAEMONS)
+_OF_ALL = (facts.LINKS, facts.ROUTES, facts.BOOT_ID, facts.SYSCTLS)
+
+
 def observe(
     host: Host, shell: Shell, *, firewall: bool = False, gue: bool = False
 ) -> HostState:
     """Return everything that a plan needs to know of this host."""
-    # The table first: ipvsadm loads ip_vs, and with it come sysctls.
+    questions = (*(_OF_DIRECTORS if host.is_director else ()), *_OF_ALL)
+    answers = Answers(shell, [fact.command for fact in questions])
+    return _observe(host, answers, firewall=firewall, gue=gue)
+
+
+def _observe(host: Host, shell: Answers, *, firewall: bool, gue: bool) -> HostState:
     table = _table(shell) if host.is_director else Table()
     settings = _settings(shell) if host.is_director else DirectorSettings()
     addresses, tunnels = ask(shell, facts.LINKS)
@@ -87,23 +124,23 @@ def observe(
     )
 
 
-def _gue(shell: Shell) -> tuple[int, ...] | None:
+def _gue(shell: Answerer) -> tuple[int, ...] | None:
     """Return the ports of GUE; None when the module is not there."""
     output = shell.run(facts.GUE.command)
     return facts.GUE.parse(output.text) if output.ok else None
 
 
-def _firewall(shell: Shell) -> str:
+def _firewall(shell: Answerer) -> str:
     """Return the program whose rules the kernel takes."""
     return NFT if shell.run(facts.NFT_WORKS).ok else LEGACY
 
 
-def _table(shell: Shell) -> Table:
+def _table(shell: Answerer) -> Table:
     limits = ask(shell, facts.THRESHOLDS)
     return facts.with_thresholds(ask(shell, facts.RULES), limits)
 
 
-def _settings(shell: Shell) -> DirectorSettings:
+def _settings(shell: Answerer) -> DirectorSettings:
     return DirectorSettings(ask(shell, facts.TIMEOUTS), ask(shell, facts.DAEMONS))
 
 

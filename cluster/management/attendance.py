@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -44,6 +44,10 @@ class WatchedShell:
     def run(self, command: Command) -> Answer:
         self._tell()
         return self._shell.run(command)
+
+    def run_all(self, commands: Sequence[Command]) -> list[Answer]:
+        self._tell()
+        return self._shell.run_all(commands)
 
     def close(self) -> None:
         self._shell.close()

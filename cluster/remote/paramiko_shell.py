@@ -6,11 +6,13 @@ See shell.py for what can be raised, connection.py for the login.
 import math
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
 import paramiko
 
+from cluster.lvs import batch
 from cluster.lvs.command import Command
 from cluster.remote.connection import (
     FAULTS,
@@ -98,6 +100,26 @@ class ParamikoShell:
             return call.run()
         finally:
             wire.give_up_at = math.inf
+
+    def run_all(self, commands: Sequence[Command]) -> list[Output]:
+        """Run commands that change nothing, as one script on one channel."""
+        output = self.run(batch.batch(commands))
+        return apart(self.name, len(commands), output)
+
+
+def apart(name: str, count: int, output: Output) -> list[Output]:
+    """Return the answers to a batch; raises OutcomeUnknown when one is missing."""
+    try:
+        answers = batch.split(count, output.stdout, output.stderr)
+    except batch.Garbled as error:
+        raise OutcomeUnknown(name, f"{name} did not answer everything: {error}") from (
+            error
+        )
+    seconds = output.seconds / max(1, count)
+    return [
+        Output(status, out, err, seconds, truncated=False)
+        for status, out, err in answers
+    ]
 
 
 class _Capped:

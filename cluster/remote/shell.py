@@ -17,6 +17,7 @@ An exit status other than 0 is an answer, not an exception: see `Output.ok`.
 import base64
 import binascii
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn, Protocol, Self
@@ -207,6 +208,9 @@ class Shell(Protocol):
 
     def run(self, command: Command) -> Output:
         """Run `command` and wait for its end; raises RemoteError."""
+
+    def run_all(self, commands: Sequence[Command]) -> list[Output]:
+        """Run commands that change nothing, in one round trip; raises RemoteError."""
 
     def close(self) -> None:
         """End the connection. May be called twice, and from another thread."""

@@ -5,7 +5,7 @@ also cuts the frames and calls `on_frame`. See frames.py for the format.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -117,6 +117,9 @@ class Stream:
 
     def run(self, command: Command) -> Output:
         return self._shell.run(command)
+
+    def run_all(self, commands: Sequence[Command]) -> list[Output]:
+        return self._shell.run_all(commands)
 
     def close(self) -> None:
         """End the program and the connection; no frame comes after this returns.

@@ -144,3 +144,16 @@ def test_another_thread_may_use_it_later(shell):
     thread.start()
     thread.join()
     assert [*texts, shell.run(Command(("echo", "here"))).text] == ["there\n", "here\n"]
+
+
+def test_many_questions_are_answered_one_by_one(shell):
+    first, second, third = shell.run_all(
+        [
+            sh("echo one; echo odd >&2"),
+            sh("cat; exit 3"),
+            Command(("printf", "%s", "it's $HOME")),
+        ]
+    )
+    assert (first.text, first.stderr, first.exit_status) == ("one\n", b"odd\n", 0)
+    assert (second.text, second.stderr, second.exit_status) == ("", b"", 3)
+    assert third.text == "it's $HOME"
