@@ -7,7 +7,6 @@ Listings must be made with ``--exact``; an abbreviated number (12K) is not under
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
@@ -19,8 +18,7 @@ from cluster.lvs.terms import Protocol
 Key: TypeAlias = tuple[ServiceAddress, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """Totals since the row was made or zeroed; packets and bytes as the director saw
     them: in DR and TUN the replies pass it by and the two ``out`` stay 0."""
 

@@ -10,12 +10,12 @@ from cluster.lvs.facts import FactError, parse_addresses
 from cluster.lvs.frame import PERIOD, Sections
 from cluster.lvs.kernel_table import (
     KernelService,
-    parse_stats_rows,
     parse_table,
     parse_totals,
     row_key,
 )
 from cluster.lvs.rates import Meter, Moment, Rates
+from cluster.lvs.stats import Listing, StatsReader
 
 TOTAL = ""
 
@@ -132,6 +132,8 @@ class Sampler:
         self._rates: dict[str, Rates | None] = {}
         self._counted_at: float | None = None
         self._error = ""
+        self._strange: tuple[str, ...] = ()
+        self._reader, self._listing = StatsReader(), Listing()
 
     def take(self, sections: Sections, moment: Moment, at: float) -> Sample:
         """Return the sample of one frame; raises ValueError when it makes no sense."""
@@ -156,13 +158,14 @@ class Sampler:
             counters=self._counters,
             rates={**self._rates, **total},
             counted_at=self._counted_at,
-            error=self._error,
+            error=self._error or _strange(self._strange + self._listing.unknown),
         )
 
     def _list(self, table: bytes) -> None:
         """Take the table, which comes more often than counters do: what has left it
         since has no counters any more, and may be another one when it is back."""
-        self._services = parse_table(table.decode("utf-8", "replace"))
+        found = parse_table(table.decode("utf-8", "replace"))
+        self._services, self._strange = found.services, found.unknown
         self._table = table
         keys = {
             row_key(service.key, server)
@@ -182,12 +185,19 @@ class Sampler:
         if sections.status:
             self._error = text.strip()[:500] or f"exit status {sections.status}"
             self._counters, self._rates, self._stats = {}, {}, b""
+            self._listing = Listing()
             return
         self._error = ""
         if stats != self._stats:
-            self._counters, self._stats = parse_stats_rows(text), stats
+            self._listing, self._stats = self._reader.read(text), stats
+            self._counters = self._listing.rows
         self._rates = self._rows.add(moment, sections.boot_id, self._counters)
         self._counted_at = at
+
+
+def _strange(lines: tuple[str, ...]) -> str:
+    """Return the first of the lines that we could not read, and how many they are."""
+    return f"{len(lines)} lines not understood: {lines[0][:200]}" if lines else ""
 
 
 def _bound(text: bytes) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cluster.lvs import counters
 from cluster.lvs.counters import Counters
 from cluster.lvs.kernel_table import (
     KernelServer,
-    parse_stats_rows,
+    KernelTable,
     parse_table,
     parse_totals,
-    row_key,
 )
 from tests.lvs.samples import sample
 
@@ -16,15 +16,10 @@ IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port Scheduler Flags
   -> RemoteAddress:Port Forward Weight ActiveConn InActConn
 """
-STATS_HEAD = """\
-IP Virtual Server version 1.2.1 (size=4096)
-Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes
-  -> RemoteAddress:Port
-"""
 
 
 def test_the_table_of_a_real_director():
-    (service,) = parse_table(sample("proc-net-ip_vs"))
+    (service,) = parse_table(sample("proc-net-ip_vs")).services
     assert service.key == "TCP 10.0.1.31:80"
     assert service.scheduler == "wlc"
     assert not service.persistent
@@ -41,13 +36,6 @@ def test_the_totals_of_a_real_director_are_hexadecimal():
     assert parse_totals(text) == Counters(*(int(word, 16) for word in words))
 
 
-def test_rows_are_what_the_slower_parser_reads():
-    text = sample("ipvsadm-Ln--stats--exact")
-    slow = {row_key(str(at), s): c for (at, s), c in counters.parse_stats(text).items()}
-    assert parse_stats_rows(text) == slow
-    assert len(slow) == 3
-
-
 def test_marks_ipv6_and_flags():
     text = HEAD + (
         "FWM  00000007 sh \n"
@@ -57,7 +45,7 @@ def test_marks_ipv6_and_flags():
         "      Tunnel  0      0          0         \n"
         "TCP  0A00011F:01BB wrr persistent 30000 FFFFFFFF\n"
     )
-    mark, six, last = parse_table(text)
+    mark, six, last = parse_table(text).services
     assert mark.key == "FWM 7"
     assert mark.servers == (KernelServer("10.0.1.6:0", "Masq", 1, 2, 3),)
     assert six.key == "UDP [2001:db8::1]:53"
@@ -65,21 +53,47 @@ def test_marks_ipv6_and_flags():
     assert (last.key, last.persistent, last.servers) == ("TCP 10.0.1.31:443", True, ())
 
 
-def test_an_ipv6_mark_has_one_word_more():
-    text = STATS_HEAD + (
-        "FWM  7 IPv6                            1 2 3 4 5\n"
-        "  -> [2001:db8::6]:0                   6 7 8 9 10\n"
-    )
-    assert parse_stats_rows(text) == {
-        "FWM 7": Counters(1, 2, 3, 4, 5),
-        "FWM 7 [2001:db8::6]:0": Counters(6, 7, 8, 9, 10),
-    }
+def test_an_empty_table_has_no_services():
+    assert parse_table(HEAD) == KernelTable()
+    assert parse_table("") == KernelTable()
 
 
-def test_an_empty_listing_has_no_rows():
-    assert parse_stats_rows(STATS_HEAD) == {}
-    assert parse_stats_rows("sudo: a password is required\n") == {}
-    assert parse_table(HEAD) == ()
+@pytest.mark.parametrize(
+    "line",
+    [
+        "  -> 0A000106:0050      Route   1      0          0         0\n",
+        "  -> 0A000106:0050      Route   x      0          0\n",
+        "  -> 0A0001:0050        Route   1      0\n",
+        "  -> garbage            Route   1      0          0\n",
+        "SCTP zz rr\n",
+        "IL   0A00011F:0050 rr\n",
+        "  -> 0A000106:0050      Route   1      0          1",  # cut: of 12?
+    ],
+)
+def test_a_line_that_is_not_understood_is_kept(line):
+    text = HEAD + "TCP  0A00011F:0050 rr  \n" + line
+    found = parse_table(text)
+    assert found.unknown == (line.rstrip("\n"),)
+    assert [service.key for service in found.services] == ["TCP 10.0.1.31:80"]
+
+
+def test_servers_of_an_unknown_service_belong_to_nobody():
+    row = "  -> 0A000106:0050      Route   1      0          0\n"
+    found = parse_table(HEAD + "TCP  0A00011F:0050 rr  \nIL  2 rr\n" + row)
+    assert found.unknown == ("IL  2 rr", row.rstrip("\n"))
+    assert found.services[0].servers == ()
+
+
+@given(st.text(), st.integers(0, 400))
+def test_any_text_and_any_cut_is_read_without_a_guess(text, cut):
+    parse_table(text)
+    parse_table(HEAD + text)
+    whole = sample("proc-net-ip_vs")
+    (service,) = parse_table(whole).services
+    found = parse_table(whole[:cut])
+    for part in found.services:
+        assert part.key == service.key
+        assert set(part.servers) <= set(service.servers)
 
 
 @pytest.mark.parametrize("text", ["", "Total Incoming\n Conns Packets\n", "a\nb\nc\n"])
