@@ -1,7 +1,7 @@
 """The lab for measures: booted when a measure needs it, stopped at the end of the run.
 
-PIRANHA_BENCH_LAB_NAME and PIRANHA_BENCH_LAB_PORTS choose another instance; one that ran
-before is left running.
+PIRANHA_BENCH_LAB_NAME, PIRANHA_BENCH_LAB_PORTS and PIRANHA_BENCH_LAB_HOSTS choose another
+instance; one that ran before is left running.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from tests.lab.running import Lab
 
 def instance() -> Lab:
     name = os.environ.get("PIRANHA_BENCH_LAB_NAME", "bench")
-    return Lab(name, int(os.environ.get("PIRANHA_BENCH_LAB_PORTS", "2600")))
+    ports = int(os.environ.get("PIRANHA_BENCH_LAB_PORTS", "2600"))
+    return Lab(name, ports, os.environ.get("PIRANHA_BENCH_LAB_HOSTS", ""))
 
 
 def booted() -> Lab:
-    """Return the lab with clean hosts; raises CannotRun where it cannot be had."""
+    """Return the lab; raises CannotRun where it cannot be had."""
     lab = instance()
     done = lab.run("up", "--no-traffic")
     if done.returncode:
         raise CannotRun(f"the lab does not boot: {(done.stdout + done.stderr)[-300:]}")
-    lab.clean()
     return lab
 
 

@@ -14,20 +14,19 @@ from tests.build import real_server
 from tests.lab_in_memory import Lab as Site
 from tests.model_host import ModelHost, output
 
-SERVERS = 10
-PORTS = 250  # services on one VIP
+ADDRESSES = [f"10.0.1.{101 + n}" for n in range(10)]  # of real servers
 
 
-def want_services(cluster: Cluster, count: int, servers: list[str]) -> None:
+def want_services(cluster: Cluster, count: int, on_a_vip: int = 250) -> None:
     """Write *count* services by direct routing with a real server at each address."""
     hosts = {host.address: host for host in cluster.hosts.all()}
-    for number in range((count - 1) // PORTS + 1):
+    for number in range((count - 1) // on_a_vip + 1):
         Vip.number_for(cluster, _vip(number))
     services = VirtualService.objects.bulk_create(
         VirtualService(
             cluster=cluster,
-            address=_vip(n // PORTS),
-            port=1000 + n % PORTS,
+            address=_vip(n // on_a_vip),
+            port=1000 + n % on_a_vip,
             scheduler="wrr",
         )
         for n in range(count)
@@ -42,16 +41,15 @@ def want_services(cluster: Cluster, count: int, servers: list[str]) -> None:
                 weight=1 + n % 7,
             )
             for service in services
-            for n, address in enumerate(servers)
+            for n, address in enumerate(ADDRESSES)
         ),
         batch_size=1000,
     )
 
 
-def real_servers(cluster: Cluster, like: Host, count: int = SERVERS) -> list[str]:
-    """Add managed real servers, reached as *like* is; return their addresses."""
-    addresses = [f"10.0.1.{101 + n}" for n in range(count)]
-    for n, address in enumerate(addresses):
+def add_real_servers(cluster: Cluster, like: Host) -> None:
+    """Add ``rs1`` and so on, reached as *like* is."""
+    for n, address in enumerate(ADDRESSES):
         cluster.hosts.create(
             name=f"rs{n + 1}",
             role=Host.Role.REAL_SERVER,
@@ -60,7 +58,6 @@ def real_servers(cluster: Cluster, like: Host, count: int = SERVERS) -> list[str
             credential=like.credential,
             host_key=like.host_key,
         )
-    return addresses
 
 
 def _vip(number: int) -> str:
@@ -84,8 +81,8 @@ def in_memory(services: int) -> Site:
     site = Site()
     site.cluster.hosts.exclude(name="lb01").delete()
     site.models = {"lb01": Director(site.models["lb01"].state)}
-    addresses = real_servers(site.cluster, site.host("lb01"))
-    for n, address in enumerate(addresses):
+    add_real_servers(site.cluster, site.host("lb01"))
+    for n, address in enumerate(ADDRESSES):
         site.models[f"rs{n + 1}"] = ModelHost(real_server(address))
-    want_services(site.cluster, services, addresses)
+    want_services(site.cluster, services)
     return site

@@ -82,7 +82,8 @@ class Result:
 
 def missed(name: str, why: str) -> dict[str, Any]:
     """Return the entry of a measure that gave no result."""
-    line = f"{name:<28}  no result: {' '.join(why.split())}  short"
+    told = " ".join(why.split())[:300]
+    line = f"{name:<28}  no result: {told}  short"
     return {"name": name, "ok": False, "why": why, "line": line}
 
 
