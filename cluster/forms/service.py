@@ -11,7 +11,7 @@ from django.http import QueryDict
 
 from cluster.draft import names
 from cluster.forms.base import Form
-from cluster.forms.service_fields import ServerForm, ServerRows, ServiceForm
+from cluster.forms.service_fields import OTHER, ServerForm, ServerRows, ServiceForm
 from cluster.forms.words import spoken
 from cluster.lvs import edits, terms, validate
 from cluster.lvs.director import own_addresses
@@ -59,9 +59,11 @@ class ServiceEntry:
         draft = self._draft()
         for found in validate.check(draft, surroundings(self.cluster, self.service)):
             form: Form = self.form
+            name = found.field
             if found.row is not None:
-                form = self.servers.forms[found.row]
-            form.add_error(found.field, spoken(found.sentence))
+                form = row = self.servers.forms[found.row]
+                name = row.place_field if name == "host" else name
+            form.add_error(name, spoken(found.sentence))
             own.append(False)
         return all(own)
 
@@ -96,10 +98,10 @@ class ServiceEntry:
         port = data.get("port")
         rows: list[Server] = []
         for row, form in enumerate(self.servers.forms):
-            chosen = form.chosen if hasattr(form, "cleaned_data") else None
+            chosen = form.chosen
             if chosen is None or not form.has_changed():
                 continue
-            address = IPv4Address(chosen.address)
+            address = IPv4Address(str(chosen.address))
             typed = None if "port" in form.errors else form.cleaned_data["port"]
             rows.append(
                 Server(
@@ -146,14 +148,14 @@ class ServiceEntry:
     def _save_servers(self, row: VirtualService) -> None:
         kept = []
         for form in self.filled_rows:
-            host, tunnel = form.chosen, form.tunnel or IPIP
-            assert host is not None  # noqa: S101 - the form is valid
+            place, tunnel = form.chosen, form.tunnel or IPIP
+            assert place is not None  # noqa: S101 - the form is valid
             server, _made = RealServer.objects.update_or_create(
                 service=row,
-                address=host.address,
+                address=str(place.address),
                 port=form.cleaned_data["port"] or row.port,
                 defaults={
-                    "host": host,
+                    "host": place.host,
                     "weight": form.cleaned_data["weight"],
                     "upper": form.cleaned_data["upper"] or 0,
                     "lower": form.cleaned_data["lower"] or 0,
@@ -251,7 +253,8 @@ def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
     """Rows of the service; a port that is the VIP's follows it, so it stays empty."""
     return [
         {
-            "host": str(server.host_id or ""),
+            "host": str(server.host_id or OTHER),
+            "address": "" if server.host_id else server.address,
             "method": server.method,
             "port": "" if server.port == service.port else server.port,
             "weight": server.weight,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ipaddress import ip_address
+from typing import Any, NamedTuple
 
 from django import forms
 from django.utils.functional import Promise
@@ -13,7 +14,7 @@ from cluster.forms.words import AddressField, LocalField, NetmaskField, NumberFi
 from cluster.lvs import encapsulation, terms, validate
 from cluster.lvs.encapsulation import IPIP, Checksum, TunnelType
 from cluster.lvs.options import SIP, Options
-from cluster.lvs.table import Tunnel
+from cluster.lvs.table import IPAddress, Tunnel
 from cluster.lvs.terms import ForwardingMethod, Scheduler
 from cluster.lvs.words import Sentence
 from cluster.models import Host, VirtualService
@@ -189,6 +190,18 @@ def _checksums() -> list[tuple[str, str | Promise]]:
     return [(c.value, f"{c.value} — {_(c.label)}") for c in Checksum]
 
 
+# The choice of a machine that is no host of the cluster.
+OTHER = "other"
+
+
+class Place(NamedTuple):
+    """A real server: *host* is None when nobody manages it over SSH."""
+
+    name: str
+    address: IPAddress
+    host: Host | None
+
+
 class ServerForm(Form):
     """One row. An empty port is the VIP's port."""
 
@@ -198,6 +211,14 @@ class ServerForm(Form):
             "required": _("Choose a real server, or remove the row."),
             "invalid_choice": _("Choose one of the real servers of this cluster."),
         },
+    )
+    address = AddressField(
+        label=_("Address"),
+        required=False,
+        help_text=_("A machine that nobody manages from here: see what to do there."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "inputmode": "decimal"}
+        ),
     )
     method = UsualField(
         ForwardingMethod.DR.value, label=_("Forwarding method"), choices=_methods
@@ -241,12 +262,37 @@ class ServerForm(Form):
         choices = [(pk, f"{h.name} · {h.address}") for pk, h in hosts.items()]
         chooser = self.fields["host"]
         assert isinstance(chooser, forms.ChoiceField)  # noqa: S101 - for mypy
-        chooser.choices = [("", _("Choose …")), *choices]
+        other = (OTHER, _("Another machine, by its address"))
+        chooser.choices = [("", _("Choose …")), *choices, other]
         self.fields["port"].widget.attrs["placeholder"] = _("the VIP's")
 
+    def clean(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        other = data.get("host") == OTHER
+        if other and data.get("address") is None and "address" not in self.errors:
+            text = _("Write the address of the machine.")
+            self.add_error("address", text)
+        return data
+
     @property
-    def chosen(self) -> Host | None:
-        return self.hosts.get(self.cleaned_data.get("host", ""))
+    def chosen(self) -> Place | None:
+        """Where the real server is, as far as it could be read."""
+        data = getattr(self, "cleaned_data", {})
+        if data.get("host") == OTHER:
+            address = data.get("address")
+            same = (h for h in self.hosts.values() if h.address == str(address))
+            host = next(same, None)
+            if address and not host:
+                return Place(str(address), address, None)
+        else:
+            host = self.hosts.get(data.get("host", ""))
+        return Place(host.name, ip_address(host.address), host) if host else None
+
+    @property
+    def place_field(self) -> str:
+        """The field that says where the real server is."""
+        data = getattr(self, "cleaned_data", {})
+        return "address" if data.get("host") == OTHER else "host"
 
     @property
     def forwarding(self) -> ForwardingMethod:

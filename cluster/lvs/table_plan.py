@@ -47,6 +47,7 @@ def changes(
             _delete_service(cutting, present[at])
     found = []
     growing.sentences += _sizes(observed, desired)
+    growing.sentences += _by_hand(observed, desired, names)
     if growing.lines:
         mark = Mark.EDIT if edited and not new else Mark.ADD
         found.append(change_table(host, Phase.TABLE, mark, growing))
@@ -60,6 +61,21 @@ def _sizes(observed: Table, desired: Table) -> list[Sentence]:
     before, after = _tunnels(observed), _tunnels(desired)
     begins = [tunnel for tunnel in after if tunnel not in before]
     return [encapsulation.advice(tunnel) for tunnel in begins]
+
+
+def _by_hand(
+    observed: Table, desired: Table, names: Mapping[IPAddress, str]
+) -> list[Sentence]:
+    """Name the real servers that begin here and that nobody manages."""
+    known = {s.address for service in observed.services for s in service.servers}
+    new = {s.address for service in desired.services for s in service.servers} - known
+    return [
+        _(
+            "{rip} is not managed from here: do by hand what its page says, first.",
+            rip=rip,
+        )
+        for rip in sorted(new - names.keys(), key=int)
+    ]
 
 
 def _tunnels(table: Table) -> dict[Tunnel | None, None]:

@@ -122,6 +122,13 @@ def host_wishes(
     return wishes
 
 
+def served_by(
+    wish: ClusterWish, rip: IPAddress
+) -> tuple[dict[str, list[tuple[IPAddress, int]]], set[int]]:
+    """Return the VIPs of one real server by device, and its ports for GUE."""
+    return _served_by(wish, _uses(wish.table).get(rip, ()))
+
+
 # A real server where it is used: the VIP, None for a mark, and its entry.
 _Use: TypeAlias = tuple[IPAddress | None, RealServer]
 

@@ -36,6 +36,7 @@ from cluster.models.drains import Moved
 from cluster.views.access import operator_required
 from cluster.views.bell import ring
 from cluster.views.drain_page import ShownDrain
+from cluster.views.manual_steps import by_hand
 from cluster.views.request import PersonRequest
 from cluster.views.runs import STOP_POLLING, start_review
 from cluster.views.services import log
@@ -89,6 +90,7 @@ def _page(
     context = {
         "cluster": cluster,
         "address": str(rip),
+        "by_hand": by_hand(cluster, rip),
         "name": proposal.name,
         "form": form,
         "weights": weights or weight_forms(_rows(cluster, rip)),

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from cluster.lvs import rules, words
 from cluster.lvs.host import Footprint
-from cluster.lvs.table import Table
+from cluster.lvs.table import Table, Tunnel
 from cluster.models import AddressCheck, AuditEvent, Run, VirtualService
 from cluster.views import addresses
 from tests.build import director, eth_vip, service
@@ -578,3 +578,126 @@ def test_shares_follow_what_is_typed(lab, operator, case):
     page = operator.post(CHECK, typed(lab, *TWO) | more)
     assert shown_shares(page) == expected
     assert "Shares:" in page.content.decode()
+
+
+# -- tunnels, SIP, local addresses, machines that nobody manages ----------------------
+
+
+def test_the_type_of_a_tunnel_is_saved_and_shown_again(operator, lab, free):
+    gue = {
+        "servers-0-method": "tun",
+        "servers-0-tunnel_type": "gue",
+        "servers-0-tunnel_port": "6080",
+        "servers-0-tunnel_checksum": "remcsum",
+    }
+    operator.post(NEW, typed(lab, *TWO, **gue))
+    saved = VirtualService.objects.get()
+    first, second = saved.servers.all()
+    assert first.tunnel == Tunnel("gue", 6080, "remcsum")
+    assert second.tunnel is None
+    page = operator.get(reverse("cluster:service", args=["lab", saved.pk]))
+    text = page.content.decode()
+    assert '<option value="gue" selected>' in text
+    assert "gue, UDP port 6080, remote checksum adds 40 bytes to each packet" in text
+    # What does not belong to the method or to the type counts for nothing.
+    operator.post(page.wsgi_request.path, typed(lab, *TWO, **gue | {
+        "servers-0-method": "dr"}))  # fmt: skip
+    assert saved.servers.first().tunnel is None
+    operator.post(page.wsgi_request.path, typed(lab, *TWO, **gue | {
+        "servers-0-tunnel_type": "gre", "servers-0-tunnel_checksum": "csum"}))  # fmt: skip
+    assert saved.servers.first().tunnel == Tunnel("gre", 0, "csum")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "words"),
+    [
+        ({"tunnel_type": "gue"}, "tunnel_port", "GUE needs a UDP port"),
+        (
+            {"tunnel_type": "gue", "tunnel_port": "x"},
+            "tunnel_port",
+            "is no whole number",
+        ),
+        (
+            {"tunnel_type": "gre", "tunnel_checksum": "remcsum"},
+            "tunnel_checksum",
+            "gre knows nocsum, csum only",
+        ),
+    ],
+)
+def test_a_tunnel_that_cannot_be_is_refused_at_its_field(
+    operator, lab, fields, field, words
+):
+    rows = {f"servers-0-{key}": value for key, value in fields.items()}
+    data = typed(lab, *TWO, **rows, **{"servers-0-method": "tun"})
+    answer = operator.post(NEW, data)
+    assert answer.status_code == 422
+    assert words in str(answer.context["servers"].forms[0].errors[field])
+
+
+def test_calls_of_sip_and_a_pool_of_local_addresses(operator, lab, free):
+    operator.post(NEW, typed(lab, *TWO, protocol="udp", persistent="on", engine="on"))
+    assert VirtualService.objects.get().engine == "sip"
+    pooled = {"source_nat": "on", "local": "10.0.1.201-10.0.1.204", "port": "81"}
+    by_nat = {f"servers-{n}-method": "nat" for n in (0, 1)}
+    operator.post(NEW, typed(lab, *TWO, **pooled, **by_nat))
+    saved = VirtualService.objects.get(port=81)
+    assert saved.local_addresses == "10.0.1.201-10.0.1.204"
+    page = operator.get(reverse("cluster:service", args=["lab", saved.pk]))
+    assert b'value="10.0.1.201-10.0.1.204"' in page.content
+    for wrong, words in (
+        ({"engine": "on"}, "The engine for SIP reads UDP only"),
+        ({"local": "10.0.1.201"}, "switch FULLNAT on"),
+    ):
+        answer = operator.post(NEW, typed(lab, *TWO, port="82", **wrong))
+        assert answer.status_code == 422
+        assert words in answer.content.decode()
+
+
+def test_a_machine_that_nobody_manages_is_chosen_by_its_address(operator, lab, free):
+    rows = (("web1", "", "1"), ("other", "", "2"))
+    address = {"servers-1-address": "10.0.1.50"}
+    operator.post(NEW, typed(lab, *rows, **address))
+    saved = VirtualService.objects.get()
+    other = saved.servers.get(address="10.0.1.50")
+    assert other.host is None
+    assert other.weight == 2
+    url = reverse("cluster:service", args=["lab", saved.pk])
+    page = operator.get(url).content.decode()
+    assert '<option value="other" selected>' in page
+    assert 'value="10.0.1.50"' in page
+    # Saved as it is shown, it stays; by the address of a host it is that host.
+    operator.post(url, typed(lab, *rows, **address))
+    assert saved.servers.filter(host=None).count() == 1
+    operator.post(url, typed(lab, *rows, **{"servers-1-address": "10.0.1.9"}))
+    assert not saved.servers.filter(host=None).exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("", "Write the address of the machine."),
+        ("10.0.2.50", "direct routing rewrites only the MAC address"),
+        ("10.0.1.31", "is the VIP itself"),
+        ("web9", "is no IPv4 address"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused_at_its_field(
+    operator, lab, address, words
+):
+    data = typed(lab, ("other", "", "1"), **{"servers-0-address": address})
+    answer = operator.post(NEW, data)
+    assert answer.status_code == 422
+    assert words in str(answer.context["servers"].forms[0].errors["address"])
+
+
+def test_its_page_says_what_is_to_be_done_there_by_hand(operator, lab, free):
+    rows = (("web1", "", "1"), ("other", "", "2"))
+    operator.post(NEW, typed(lab, *rows, **{"servers-1-address": "10.0.1.50"}))
+    page = operator.get(reverse("cluster:server", args=["lab", "10.0.1.50"]))
+    text = page.content.decode()
+    assert "To do by hand" in text
+    assert "ExecStart=ip addr add 10.0.1.31/32 dev lo label lo:1" in text
+    assert "netsh interface ipv4 add address" in text
+    assert "ifconfig lo0 inet 10.0.1.31 netmask 255.255.255.255 alias" in text
+    managed = operator.get(reverse("cluster:server", args=["lab", "10.0.1.6"]))
+    assert "To do by hand" not in managed.content.decode()
