@@ -20,6 +20,8 @@ ip -o -4 addr show | awk '$0 ~ /(eth0|lo|tunl0|gre0|gre-csum):[0-9]/ {print $2, 
 while read -r device address; do ip addr del "$address" dev "$device"; done
 ip route flush dev lo table main
 sysctl -q -w net.ipv4.conf.{all,lo}.arp_{ignore,announce}=0
+systemctl -q disable --now lvs-real-server 2>/dev/null
+rm -f /etc/systemd/system/lvs-real-server.service
 ip link del gre-csum 2>/dev/null
 ip fou show 2>/dev/null | while read -r _ port _; do ip fou del port "$port"; done
 modprobe -q -r ipip ip_gre fou

@@ -1,14 +1,16 @@
 """Every protocol and forwarding method on real kernels, with a real client."""
 
 from collections import Counter
+from ipaddress import ip_address
 
 import pytest
 
 from cluster.lvs.counters import parse_stats
 from cluster.lvs.terms import Protocol
+from cluster.views.manual_steps import by_hand
 from tests.build import at
 from tests.lab import echo
-from tests.lab.site import Site
+from tests.lab.site import EVERYTHING, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
 VIP, CLIENT = "10.0.1.31", "10.0.1.100"
@@ -277,3 +279,46 @@ def test_fullnat_needs_no_route_back_and_shows_the_directors_address(site, befor
     assert run.state == "refused"
     told = [str(sentence) for sentence in run.account_sentences]
     assert any("replies of web1 do not come back" in text for text in told)
+
+
+def test_fullnat_from_a_pool_of_local_addresses(site, before):
+    service = site.want(
+        port=8080,
+        servers={"method": "nat", "port": 80},
+        source_nat=True,
+        local_addresses="10.0.1.201-10.0.1.202",
+    )
+    site.converge()
+    bound = site.lab.ssh("lb01", "ip -o -4 addr show dev eth0")
+    assert bound.count(" eth0:0 ") == 2
+    answers = site.ask(f"http://{VIP}:8080/", 10)
+    assert sorted(answers) == ["web1"] * 5 + ["web2"] * 5
+    pool = {"10.0.1.201", "10.0.1.202"}
+    assert {source(site, name) for name in WEBS} <= pool
+    service.local_addresses = "10.0.1.202"
+    service.save()
+    site.converge()
+    site.ask(f"http://{VIP}:8080/", 2)
+    assert [source(site, name) for name in WEBS] == ["10.0.1.202"] * 2
+
+
+# -- a real server that nobody manages ------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["dr", "gre"])
+def test_what_is_to_be_copied_makes_a_real_server_and_takes_it_away(site, kind):
+    """web2 is no host of the cluster: what its page says is done there by hand."""
+    lab, rip = site.lab, ip_address("10.0.1.9")
+    clean = lab.ssh("web2", EVERYTHING)
+    fields = {"dr": {"method": "dr"}, "gre": {"method": "tun", "tunnel_type": "gre"}}
+    service = site.want(servers=fields[kind])
+    service.servers.filter(host__name="web2").update(host=None)
+    site.host("web2").delete()
+    (linux, *_others) = by_hand(site.cluster, rip)
+    do, undo = [block.text for block in linux.blocks]
+    lab.ssh("web2", do)
+    site.converge()
+    assert Counter(site.ask(f"http://{VIP}/", 4)) == {"web1": 2, "web2": 2}
+    assert source(site, "web2") == CLIENT
+    lab.ssh("web2", undo)
+    assert lab.ssh("web2", EVERYTHING) == clean
