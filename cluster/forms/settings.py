@@ -15,8 +15,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cluster.forms.base import Form
-from cluster.forms.words import NumberField, spoken
-from cluster.lvs import settings_check
+from cluster.forms.service import surroundings
+from cluster.forms.words import AddressField, NumberField, spoken
+from cluster.lvs import settings_check, validate
 from cluster.lvs.ipvs_sysctls import CATALOGUE, IpvsSysctl
 from cluster.lvs.settings import Settings, SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.settings_check import Around
@@ -178,12 +179,21 @@ class DirectorForm(Form):
         widget=forms.RadioSelect,
         help_text=_("It holds the VIPs and the table. The others stand by."),
     )
+    inner_vip = AddressField(
+        label=_("Inner VIP"),
+        required=False,
+        help_text=_(
+            "For NAT: an address that moves along with the VIPs, so that real servers"
+            " can keep it as their default route. Bound while a NAT service needs it."
+        ),
+    )
 
     def __init__(
         self, cluster: Cluster, directors: Sequence[Host], data: Any = None
     ) -> None:
         active = str(cluster.director_id or "")
-        super().__init__(data, initial={"director": active})
+        inner = cluster.wished_settings.inner_vip
+        super().__init__(data, initial={"director": active, "inner_vip": inner})
         chooser = self.fields["director"]
         assert isinstance(chooser, forms.ChoiceField)  # noqa: S101 - for mypy
         chooser.choices = [(str(h.pk), f"{h.name} · {h.address}") for h in directors]
@@ -205,6 +215,15 @@ class RedundancyEntry:
 
     def is_valid(self) -> bool:
         valid = [form.is_valid() for form in (self.form, *self.rows)]
+        inner = self.form.cleaned_data.get("inner_vip")
+        why = (
+            validate.inner_vip(inner, surroundings(self.cluster, None))
+            if inner
+            else None
+        )
+        if why:
+            self.form.add_error("inner_vip", spoken(why))
+            valid.append(False)
         if all(valid):
             places = {f"{row.host.name} {row.role.value}": row for row in self.rows}
             found = settings_check.check(self.wished, around(self.cluster))
@@ -222,7 +241,8 @@ class RedundancyEntry:
     def wished(self) -> Settings:
         daemons = ((row.host.name, row.daemon) for row in self.rows)
         kept = tuple((name, daemon) for name, daemon in daemons if daemon)
-        return replace(self.cluster.wished_settings, daemons=kept)
+        inner = str(self.form.cleaned_data.get("inner_vip") or "")
+        return replace(self.cluster.wished_settings, daemons=kept, inner_vip=inner)
 
     @property
     def director(self) -> Host:

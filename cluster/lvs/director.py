@@ -7,9 +7,9 @@ back through the director, which must forward them: ``sysctl -w net.ipv4.ip_forw
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 
-from cluster.lvs import source_nat
+from cluster.lvs import replies, source_nat
 from cluster.lvs.host import LOOPBACK, BoundAddress, HostWish
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, CONNTRACK, FORWARD, of_device
@@ -37,13 +37,19 @@ def wish(
     table: Table,
     vips: Iterable[tuple[IPAddress, int]],
     addresses: Sequence[BoundAddress],
+    inner_vip: str = "",
 ) -> HostWish:
-    """Return the wish for a director; *vips* come with the number of their label."""
+    """Return the wish for a director; *vips* come with the number of their label.
+
+    The *inner_vip* is there while there is a service whose replies need it.
+    """
     bound = tuple(vip_binding(vip, number, addresses) for vip, number in vips)
     replacing = [s for s in table.services if s.source_nat and s.servers]
     rules = tuple(_source_nat(service, addresses) for service in replacing)
     pools = [source_nat.pool(s.local) for s in replacing]
     local = {address: None for pool in pools for address in pool}
+    if inner_vip and replies.nat_servers(table, [s.at for s in replacing]):
+        local[ip_address(inner_vip)] = None
     tracking = ((CONNTRACK, "1"),) if rules else ()
     return HostWish(
         addresses=(*bound, *_local_addresses(local, addresses)),

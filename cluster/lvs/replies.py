@@ -45,16 +45,24 @@ def nat_servers(
 
 
 def detours(
-    director: str, state: HostState, real_servers: Mapping[str, HostState]
+    director: str,
+    state: HostState,
+    real_servers: Mapping[str, HostState],
+    floating: Collection[str] = (),
 ) -> list[Detour]:
-    """Return the real servers whose replies miss the director, by their routes."""
-    mine = {str(b.address) for b in state.addresses if not b.address.is_loopback}
+    """Return the real servers whose replies miss the director, by their routes.
+
+    *floating* are the VIPs that it will have: they are the better gateways, for they
+    move to the other director when this one fails.
+    """
+    own = (str(b.address) for b in state.addresses if not b.address.is_loopback)
+    mine = list(dict.fromkeys([*floating, *sorted(own)]))
     found = (_detour(director, mine, name, one) for name, one in real_servers.items())
     return [one for one in found if one]
 
 
 def _detour(
-    director: str, mine: set[str], host: str, state: HostState
+    director: str, mine: list[str], host: str, state: HostState
 ) -> Detour | None:
     back = [g.destination for g in state.gateways if g.via in mine]
     if DEFAULT in back:
@@ -76,6 +84,6 @@ def _detour(
         host=host,
         director=director,
         gateway=listed(ways) or _("missing"),
-        addresses=listed(sorted(mine)),
+        addresses=listed(mine),
     )
     return Detour(host, always=True, sentence=text)

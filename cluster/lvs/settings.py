@@ -7,7 +7,7 @@ ipvsadm(8) ``--set`` and ``--start-daemon``, and ``ipvs_sysctls.py``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -133,12 +133,14 @@ class DirectorSettings:
 class Settings:
     """What a cluster wishes for all its directors, and the daemons of each of them.
 
-    *sysctls* maps names below net.ipv4.vs to values.
+    *sysctls* maps names below net.ipv4.vs to values. *inner_vip* is an address that
+    moves along with the VIPs, for the default route of real servers with NAT.
     """
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     sysctls: tuple[tuple[str, str], ...] = ()
     daemons: tuple[tuple[str, SyncDaemon], ...] = ()
+    inner_vip: str = ""
 
     def __post_init__(self) -> None:
         order = {name: n for n, name in enumerate(BY_NAME)}
@@ -164,7 +166,12 @@ class Settings:
         """Return the settings without daemons of other directors."""
         there = set(names)
         kept = tuple(one for one in self.daemons if one[0] in there)
-        return Settings(self.timeouts, self.sysctls, kept)
+        return replace(self, daemons=kept)
+
+    @property
+    def is_of_every_director(self) -> bool:
+        """Whether there is anything beside the inner VIP, which one director has."""
+        return bool(replace(self, inner_vip=""))
 
     def as_json(self) -> dict[str, Any]:
         """Return what is set; {} when nothing is."""
@@ -172,6 +179,7 @@ class Settings:
             "timeouts": self.timeouts.as_json(),
             "sysctls": dict(self.sysctls),
             "daemons": [[name, daemon.as_json()] for name, daemon in self.daemons],
+            "inner_vip": self.inner_vip,
         }
         return {key: value for key, value in data.items() if value}
 
@@ -184,4 +192,5 @@ class Settings:
                 (name, SyncDaemon.from_json(item))
                 for name, item in data.get("daemons", ())
             ),
+            data.get("inner_vip", ""),
         )

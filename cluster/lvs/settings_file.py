@@ -16,7 +16,7 @@ from cluster.lvs.settings import Settings, SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.validate import PORTS, Wrong
 from cluster.lvs.words import say as _
 
-KEYS = ("timeouts", "sync_daemons", "sysctls")
+KEYS = ("inner_vip", "timeouts", "sync_daemons", "sysctls")
 TIMEOUT_KEYS = ("tcp", "tcp_fin", "udp")
 DAEMON_KEYS = (
     "director",
@@ -35,6 +35,8 @@ _TEXTS = (THRESHOLD, CPUS)
 def document(settings: Settings) -> dict[str, Any]:
     """Return what is set, in one fixed order."""
     found: dict[str, Any] = {}
+    if settings.inner_vip:
+        found["inner_vip"] = settings.inner_vip
     if settings.timeouts:
         found["timeouts"] = settings.timeouts.as_json()
     if settings.daemons:
@@ -61,10 +63,12 @@ def read(reader: Reader, top: dict[str, Any], directors: Sequence[str]) -> Setti
         return Settings()
     path: Path = ("settings",)
     row = reader.mapping(top["settings"], path, KEYS, (), _("the settings"))
+    inner = reader.address(row, path, "inner_vip")
     return Settings(
         _timeouts(reader, row, path),
         _sysctls(reader, row, path),
         _daemons(reader, row, path, directors),
+        str(inner or ""),
     )
 
 

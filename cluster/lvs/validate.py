@@ -224,7 +224,14 @@ def _vip(vip: IPv4Address, around: Surroundings) -> Sentence | None:
     return _special(vip) or _owned(vip, around) or _on_lan(vip, around)
 
 
-def _special(vip: IPv4Address) -> Sentence | None:
+def inner_vip(address: IPAddress, around: Surroundings) -> Sentence | None:
+    """Return why the address cannot be the default route of real servers."""
+    if address in {at.address for at in around.services}:
+        return _("{address} is a VIP of this cluster.", address=address)
+    return _special(address) or _owned(address, around) or _on_lan(address, around)
+
+
+def _special(vip: IPAddress) -> Sentence | None:
     if vip.is_loopback:
         return _("{vip} is a loopback address: no client can reach it.", vip=vip)
     if vip.is_multicast:

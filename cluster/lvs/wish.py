@@ -106,6 +106,7 @@ def host_wishes(
             wish.table,
             [(vip.address, vip.number) for vip in wish.vips],
             observed[wish.director].addresses,
+            wish.settings.inner_vip,
         )
     uses = _uses(wish.table)
     for rip, name in wish.real_servers:

@@ -49,6 +49,9 @@ def settings_edits(before: Settings, after: Settings) -> Iterator[Sentence]:
         if then[key] != now[key]:
             yield _("{name} timeout {before} → {after}", name=name,
                     before=_lasting(then[key]), after=_lasting(now[key]))  # fmt: skip
+    if before.inner_vip != after.inner_vip:
+        yield _("inner VIP {before} → {after}",
+                before=before.inner_vip or "-", after=after.inner_vip or "-")  # fmt: skip
     yield from _daemons(before, after)
     old, new = dict(before.sysctls), dict(after.sysctls)
     for name in dict.fromkeys([*new, *old]):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 
 from cluster.lvs import encapsulation, options, settings_file, validate
 from cluster.lvs.encapsulation import Checksum, TunnelType
 from cluster.lvs.file_reader import Path, Reader, shown
 from cluster.lvs.options import Options
+from cluster.lvs.settings import Settings
 from cluster.lvs.table import (
     RealServer,
     ServiceAddress,
@@ -188,6 +189,7 @@ def read(
         _entry(reader, row, ("services", n), known) for n, row in enumerate(rows)
     ]
     _check(reader, entries, around)
+    _check_inner(reader, settings, entries, around)
     if reader.problems:
         raise Refused(reader.problems)
     services = (entry.wanted for entry in entries)
@@ -210,6 +212,17 @@ def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> N
             reader.refuse(path, found.sentence)
         if at:
             seen.add(at)
+
+
+def _check_inner(
+    reader: Reader, settings: Settings, entries: Iterable[_Entry], around: Surroundings
+) -> None:
+    if settings.inner_vip:
+        ours = tuple(entry.at for entry in entries if entry.at)
+        among = replace(around, services=ours)
+        why = validate.inner_vip(ip_address(settings.inner_vip), among)
+        if why:
+            reader.refuse(("settings", "inner_vip"), why)
 
 
 def _key(field: str) -> str:

@@ -93,7 +93,8 @@ class Cluster(models.Model):
         vips = [Vip(ip_address(v.address), v.number) for v in self.vips.all()]
         servers = self.hosts.filter(role=Host.Role.REAL_SERVER)
         wished = self.wished_settings
-        directors = self.hosts.directors().trusted() if wished else ()
+        everywhere = wished.is_of_every_director
+        directors = self.hosts.directors().trusted() if everywhere else ()
         return ClusterWish(
             director=self.director.name if self.director else "",
             table=Table(tuple(values)),

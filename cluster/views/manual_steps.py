@@ -26,5 +26,7 @@ def by_hand(cluster: Cluster, rip: IPAddress) -> list[FamilySteps]:
         return []
     directors = [host.address for host in cluster.hosts.directors()]
     gateways = [cluster.director.address] if cluster.director else []
+    inner = cluster.wished_settings.inner_vip
+    gateways = [inner, *gateways] if inner else gateways
     task = manual_steps.task(cluster.wish(), rip, directors, gateways)
     return [FamilySteps(one, manual_steps.steps(task, one)) for one in Family]

@@ -290,7 +290,7 @@ def test_fullnat_from_a_pool_of_local_addresses(site, before):
     )
     site.converge()
     bound = site.lab.ssh("lb01", "ip -o -4 addr show dev eth0")
-    assert bound.count(" eth0:0 ") == 2
+    assert bound.count(" eth0:0") == 2
     answers = site.ask(f"http://{VIP}:8080/", 10)
     assert sorted(answers) == ["web1"] * 5 + ["web2"] * 5
     pool = {"10.0.1.201", "10.0.1.202"}

@@ -644,13 +644,13 @@ def test_calls_of_sip_and_a_pool_of_local_addresses(operator, lab, free):
     assert saved.local_addresses == "10.0.1.201-10.0.1.204"
     page = operator.get(reverse("cluster:service", args=["lab", saved.pk]))
     assert b'value="10.0.1.201-10.0.1.204"' in page.content
-    for wrong, words in (
+    for wrong, told in (
         ({"engine": "on"}, "The engine for SIP reads UDP only"),
         ({"local": "10.0.1.201"}, "switch FULLNAT on"),
     ):
         answer = operator.post(NEW, typed(lab, *TWO, port="82", **wrong))
         assert answer.status_code == 422
-        assert words in answer.content.decode()
+        assert told in answer.content.decode()
 
 
 def test_a_machine_that_nobody_manages_is_chosen_by_its_address(operator, lab, free):
