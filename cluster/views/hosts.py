@@ -23,6 +23,7 @@ from cluster.audit import Action, Actor
 from cluster.errands import Errand, Progress
 from cluster.forms.host import HostForm
 from cluster.host_condition import Condition, condition_of, reasons_to_stay, since
+from cluster.lvs import boot_place
 from cluster.lvs.host import BoundAddress, HostState
 from cluster.lvs.host_facts import fingerprint
 from cluster.lvs.host_setup import print_fingerprint
@@ -127,6 +128,8 @@ def host(request: PersonRequest, pk: int) -> HttpResponse:
     context = host_context(shown) | {
         "left": shown.left_behind,
         "state": shown.state,
+        "boot_file": boot_place.BOOT_FILE,
+        "install_units": boot_place.install(shown.ssh_user),
         "arp": _arp(shown.state) if shown.role == Host.Role.REAL_SERVER else None,
         "reasons_to_stay": reasons_to_stay(shown),
     }
