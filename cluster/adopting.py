@@ -20,6 +20,7 @@ from cluster.lvs.change import Change
 from cluster.lvs.host import INNER, BoundAddress, HostState
 from cluster.lvs.table import ServiceAddress, Table, VirtualService
 from cluster.lvs.wanted import WantedService
+from cluster.lvs.wish_edits import wish_edits
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 from cluster.models import Cluster, Comparison, Host, Vip
@@ -180,15 +181,22 @@ def adopt_line(host: Host, key: str) -> list[Sentence]:
     line = next((one for one in lines if one["key"] == key), None)
     if line is None or not line["adoptable"] or host.state is None:
         raise CannotAdopt(_("This difference is no more, or it cannot be adopted."))
-    wish = host.cluster.wish()
+    before = host.cluster.wish()
     part = Change.from_json(line["change"])
-    table = differences.adopted(part, wish.table, host.state.table)
-    before, after = wish.table.by_address, dict(table.by_address)
-    for at, service in after.items():
-        if at not in before:
-            after[at] = _whole(service, host.state)
-        if service != before.get(at) and (why := refusal(service)):
-            raise CannotAdopt(why)
-    said = edits.edits(wish.table, table, draft.names(host.cluster))
-    draft.load(host.cluster, replace(wish, table=Table(tuple(after.values()))))
+    after = differences.adopted_wish(part, before, host.state)
+    after = replace(after, table=_held(before.table, after.table, host.state))
+    draft.load(host.cluster, after)
+    said = wish_edits(before, after, draft.names(host.cluster))
     return [edit.sentence for edit in said]
+
+
+def _held(before: Table, after: Table, state: HostState) -> Table:
+    """Return the table with all that no listing has; raises CannotAdopt."""
+    found = {
+        at: service if at in before.by_address else _whole(service, state)
+        for at, service in after.by_address.items()
+    }
+    for at, service in found.items():
+        if service != before.by_address.get(at) and (why := refusal(service)):
+            raise CannotAdopt(why)
+    return Table(tuple(found.values()))

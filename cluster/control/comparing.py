@@ -19,7 +19,7 @@ from cluster.lvs import differences
 from cluster.lvs.change import Change
 from cluster.lvs.host import HostState
 from cluster.lvs.parts import key, parts
-from cluster.lvs.table import Table
+from cluster.lvs.wish import ClusterWish
 from cluster.models import Cluster, Comparison, Host, Run
 from cluster.models.comparisons import ROLES
 
@@ -108,7 +108,9 @@ def _keep(row: Comparison, state: HostState, found: Drift) -> None:
     if not lines:
         row.rebooted_at = None
     row.differences = _with_since(
-        [_line(part, state, found) for part in lines[:MOST_KEPT]], row.differences, now
+        [_line(part, state, found.wanted) for part in lines[:MOST_KEPT]],
+        row.differences,
+        now,
     )
     foreign = [{"key": str(at)} for at in found.foreign.get(host.name, ())]
     row.foreign = _with_since(foreign, row.foreign, now)
@@ -116,15 +118,14 @@ def _keep(row: Comparison, state: HostState, found: Drift) -> None:
     row.save()
 
 
-def _line(part: Change, state: HostState, found: Drift) -> dict[str, Any]:
-    is_acting = part.host == found.director
-    wanted = found.wanted if is_acting else Table()
-    said = differences.told(part, wanted, state.table, found.names)
+def _line(part: Change, state: HostState, wish: ClusterWish | None) -> dict[str, Any]:
+    assert wish is not None  # noqa: S101 - without a revision nothing differs
+    names = dict(wish.real_servers)
     return {
         "key": key(part),
-        "told": said.as_json(),
+        "told": differences.told(part, wish, state, names).as_json(),
         "change": part.as_json(),
-        "adoptable": is_acting and differences.adoptable(part),
+        "adoptable": differences.adopted_wish(part, wish, state) != wish,
     }
 
 

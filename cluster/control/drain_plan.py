@@ -14,8 +14,9 @@ from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import Sentence
 from cluster.models import Drain, Run
 
-# Hosts that do not answer are left as they are: no business of this drain.
-HARMLESS = (safety.unreachable([]).msgid, safety.FORGETFUL)
+# Hosts that do not answer, or would forget what they have, are no business of this
+# drain. Which connections may be cut off was decided when it began.
+HARMLESS = {safety.UNREACHABLE, safety.CUT_OFF, safety.FORGETFUL}
 
 
 def with_table(wish: ClusterWish, table: Table) -> ClusterWish:

@@ -10,7 +10,8 @@ from cluster.lvs import wish
 from cluster.lvs.change import Change
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.plan import plan
-from cluster.lvs.table import IPAddress, ServiceAddress, Table
+from cluster.lvs.table import IPAddress, ServiceAddress
+from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Cluster, Host
@@ -20,15 +21,14 @@ from cluster.models import Cluster, Host
 class Drift:
     """Per host the changes that would repair it, and services that are not ours.
 
-    *wanted* is the table of the newest revision, on *director*. *unknown* says why
-    nothing can be said about all of it.
+    *wanted* is the newest revision. *unknown* says why nothing can be said about all
+    of it.
     """
 
     repairs: dict[str, list[Change]] = field(default_factory=dict)
     foreign: dict[str, list[ServiceAddress]] = field(default_factory=dict)
     unknown: list[Sentence] = field(default_factory=list)
-    director: str = ""
-    wanted: Table = field(default_factory=Table)
+    wanted: ClusterWish | None = None
     names: dict[IPAddress, str] = field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ def drift(cluster: Cluster, hosts: Sequence[Host], seen: Observation) -> Drift:
     if applied is None:
         found.unknown.append(_("Nothing was applied yet."))
         return found
-    found.director, found.wanted = applied.director, applied.table
+    found.wanted = applied
     found.names = dict(applied.real_servers)
     known = {h.name: state for h in hosts if (state := h.state)} | seen.states
     if applied.vips and applied.director not in known:

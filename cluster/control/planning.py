@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from cluster import audit
 from cluster.control.observe import Observation, unreadable
+from cluster.control.second_look import cautions
 from cluster.control.steps import Attendance
 from cluster.lvs import arming, differences, safety, settings_check, wish
 from cluster.lvs.director import NoNetwork
@@ -71,11 +72,12 @@ def decide(attendance: Attendance) -> Decision:
     _refuse_settings(wanted, seen)
     found = replan(run, hosts, seen)
     meant = replace(wanted, table=_table_after(wanted, seen, found, run))
-    cautions = _refuse_detours(wanted, seen) + _cautions(meant, hosts, seen)
+    reasons = _refuse_detours(wanted, seen) + cautions(meant, hosts, seen)
+    reasons += safety.forgetful(seen.states, _wishes(wanted, seen.states))
     if run.keep_seconds and not found.is_empty:
-        cautions += arming.defenceless(found, seen.states)
+        reasons += arming.defenceless(found, seen.states)
         found = arming.armed(found, seen.states, run.pk, run.keep_seconds)
-    return Decision(found, seen.states, cautions)
+    return Decision(found, seen.states, reasons)
 
 
 def _table_after(
@@ -225,25 +227,6 @@ def _refuse_foreign(
                     at=service.at,
                 )
             )
-
-
-def _cautions(
-    wanted: wish.ClusterWish, hosts: list[Host], seen: Observation
-) -> list[Sentence]:
-    found = []
-    for host in hosts:
-        state = seen.states.get(host.name)
-        ours = host.left_behind.services
-        if wanted.vips and host.name != wanted.director and ours:
-            found.append(safety.moved(host.name, wanted.director))
-        elif state and host.is_director:
-            desired = wanted.table if host.name == wanted.director else Table()
-            found += safety.cautions(state.table, desired, ours)
-    wishes = _wishes(wanted, seen.states)
-    found += safety.forgetful(seen.states, wishes)
-    if seen.troubles:
-        found.append(safety.unreachable(sorted(seen.troubles)))
-    return found
 
 
 def make_plan(attendance: Attendance) -> None:

@@ -10,9 +10,11 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from cluster.lvs.change import Change, Mark
-from cluster.lvs.edits import Names, edit
+from cluster.lvs.edits import Names
+from cluster.lvs.host import HostState
 from cluster.lvs.parts import target
 from cluster.lvs.rules import split_endpoint
+from cluster.lvs.settings import Settings
 from cluster.lvs.table import (
     IPAddress,
     RealServer,
@@ -20,27 +22,51 @@ from cluster.lvs.table import (
     Table,
     VirtualService,
 )
+from cluster.lvs.wish import ClusterWish
+from cluster.lvs.wish_edits import wish_edits
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 
 
-def told(part: Change, wanted: Table, found: Table, names: Names) -> Sentence:
+def told(part: Change, wish: ClusterWish, state: HostState, names: Names) -> Sentence:
     """Say what happened to the host, in the words of an edit: wanted → found."""
-    here = _at(part, wanted, found)
-    if here is None:
-        what = part.sentences[0]
-        if part.mark is Mark.DELETE:
-            return _("Left over, to be undone: {what}", what=what)
-        return _("Not in force: {what}", what=what)
-    before = wanted.by_address.get(here)
-    after = adopted(part, wanted, found).by_address.get(here)
-    said = edit(before, after, names)
-    return said.sentence if said else part.sentences[0]
+    said = wish_edits(wish, adopted_wish(part, wish, state), names)
+    if said:
+        return said[0].sentence
+    if part.mark is Mark.DELETE:
+        return _("Left over, to be undone: {what}", what=part.sentences[0])
+    return _("Not in force: {what}", what=part.sentences[0])
 
 
-def adoptable(part: Change) -> bool:
-    """Whether the wish can say it: the table is wanted, the rest follows from it."""
-    return target(part) is not None
+def adopted_wish(part: Change, wish: ClusterWish, state: HostState) -> ClusterWish:
+    """Return the wish with what the host has in the place of this line.
+
+    It is the same wish where that cannot be said: addresses and routes follow from the
+    services, and only the active director's table is wanted.
+    """
+    if part.host == wish.director and target(part) is not None:
+        return replace(wish, table=adopted(part, wish.table, state.table))
+    if part.host in wish.directors:
+        return replace(wish, settings=_settings(part, wish.settings, state))
+    return wish
+
+
+def _settings(part: Change, settings: Settings, state: HostState) -> Settings:
+    """Return the settings with the timeouts or sysctls that the line would set back."""
+    argv = part.command.argv
+    if argv[:2] == ("ipvsadm", "--set"):
+        found = state.settings.timeouts.only(settings.timeouts)
+        return replace(settings, timeouts=found)
+    if argv[0] != "sysctl":
+        return settings
+    keys = {word.partition("=")[0] for word in argv if "=" in word}
+    now, known = dict(state.sysctls), dict(settings.by_key())
+    pairs = zip(settings.sysctls, known, strict=True)
+    sysctls = tuple(
+        (name, now.get(key, value) if key in keys else value)
+        for (name, value), key in pairs
+    )
+    return replace(settings, sysctls=sysctls)
 
 
 def adopted(part: Change, wanted: Table, found: Table) -> Table:

@@ -29,8 +29,6 @@ from cluster.watch import board, store
 from cluster.watch.board import ServiceLine, Sources, WantedRow, service_lines
 from cluster.watch.store import Tick
 
-# A sample older than three periods says nothing about now.
-FRESH = 3 * PERIOD + 0.5
 SPARK_SECONDS = 300
 SPARK_TICKS = int(SPARK_SECONDS / PERIOD) + 10
 SPARK_POINTS = 30
@@ -259,7 +257,7 @@ def _director(
     host: Host, sample: Mapping[str, Any] | None, now: float, vips: frozenset[str]
 ) -> Director:
     age = now - sample["at"] if sample else None
-    fresh = sample if age is not None and age <= FRESH else None
+    fresh = sample if age is not None and age <= store.FRESH else None
     held = sorted(vips & set(fresh["addresses"]), key=_by_number) if fresh else ()
     return Director(host, fresh, age, tuple(held))
 

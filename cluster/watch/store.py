@@ -18,10 +18,13 @@ from typing import Any, NamedTuple, cast
 import redis
 from django.conf import settings
 
+from cluster.lvs.frame import PERIOD
 from cluster.watch.sample import Sample
 
 CHANNEL = "live"
 LIVE_SECONDS = 30
+# A sample older than three periods says nothing about now.
+FRESH = 3 * PERIOD + 0.5
 RING_TICKS = 1800
 RING_SECONDS = 2 * 3600
 _TICK = struct.Struct("<d5f")

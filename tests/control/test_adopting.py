@@ -1,12 +1,18 @@
 """A director that was built by hand becomes ours without one command."""
 
+from dataclasses import replace
+
 import pytest
 
 from cluster import adopting, review
 from cluster.audit import Actor
 from cluster.control import comparing
+from cluster.lvs import safety, words
+from cluster.lvs.boot_place import BootPlace
+from cluster.lvs.change import Phase
 from cluster.lvs.parts import Scope
 from cluster.lvs.real_server import ARP_SYSCTLS
+from cluster.lvs.settings import Settings, Timeouts
 from cluster.models import Comparison, Run
 from tests.build import at, eth_vip, lo_route, lo_vip
 from tests.control.test_comparing import WEIGHT_5, observe, row
@@ -21,6 +27,9 @@ BY_HAND = (
 
 @pytest.fixture
 def lab(lab):
+    """The cluster of the notes by hand: nobody has installed our units there."""
+    for model in lab.models.values():
+        model.state = replace(model.state, boot=BootPlace())
     lab.before = lab.states()
     for rule in BY_HAND:
         assert lab.models["lb01"]._rule(rule)
@@ -78,6 +87,17 @@ def test_adopting_sends_nothing_and_leaves_a_revision(lab):
     assert lab.host("lb01").left_behind.services == (at(),)
     assert row(lab, "lb01").foreign == []
     assert row(lab, "lb01").count == 0
+
+
+def test_what_shall_outlast_a_reboot_is_all_that_is_written(lab):
+    for model in lab.models.values():
+        model.state = replace(model.state, boot=BootPlace(ready=True))
+    run = adopt(lab)
+    assert run.state == Run.State.PLANNED
+    assert {step.value.phase for step in run.steps.all()} == {Phase.PERSIST}
+    lab.confirm(run)
+    assert lab.attend(run).state == Run.State.CONVERGED
+    assert lab.host("lb01").left_behind.services == (at(),)
 
 
 def test_it_is_edited_and_deleted_like_any_other(lab):
@@ -247,7 +267,8 @@ def test_a_narrow_repair_only_warns_of_what_it_does(lab):
     lab.models["web1"]._change("del", "routes", lo_route())
     observe(lab)
     run = repair(lab, Scope(hosts=("web1",)))
-    assert (run.state, run.cautions) == (Run.State.PLANNED, [])
+    assert run.state == Run.State.PLANNED
+    assert [s.msgid for s in run.caution_sentences] == [safety.FORGETFUL]
 
 
 def test_before_the_first_revision_there_is_nothing_to_repair(lab):
@@ -260,3 +281,30 @@ def test_comparisons_go_with_their_host(lab):
     lab.host("web1").delete()
     assert Comparison.objects.count() == 2
     assert comparing.due() == []
+
+
+def test_settings_that_somebody_changed_are_adopted_or_repaired(lab):
+    adopted_cluster(lab)
+    wanted = Settings(Timeouts(tcp=600), (("expire_nodest_conn", "1"),))
+    lab.cluster.settings = wanted.as_json()
+    lab.cluster.save()
+    assert lab.apply().state == Run.State.CONVERGED
+    model = lab.models["lb01"]
+    model._ipvsadm(("--set", "800", "0", "0"), "")
+    model._sysctl(("-q", "-w", "net.ipv4.vs.expire_nodest_conn=0"), "")
+    observe(lab)
+    lines = {str(words.from_json(d["told"])): d for d in row(lab, "lb01").differences}
+    assert set(lines) == {
+        "TCP timeout 600 s → 800 s",
+        "expire_nodest_conn 1 → 0",
+    }
+    assert all(line["adoptable"] for line in lines.values())
+    key = lines["TCP timeout 600 s → 800 s"]["key"]
+    said = adopting.adopt_line(lab.host("lb01"), key)
+    assert [str(sentence) for sentence in said] == ["TCP timeout 600 s → 800 s"]
+    assert lab.cluster.wished_settings.timeouts == Timeouts(tcp=800)
+    run = lab.plan()
+    assert [s.value.command.argv[0] for s in run.steps.all()] == ["sysctl"]
+    lab.confirm(run)
+    assert lab.attend(run).state == Run.State.CONVERGED
+    assert row(lab, "lb01").count == 0
