@@ -131,6 +131,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:pk>/steps/<int:position>/", runs.run_step, name="run_step"),
     path("clusters/<slug:slug>/history/", history.history, name="history"),
     path(
+        "clusters/<slug:slug>/history/<int:number>/", history.revision, name="revision"
+    ),
+    path(
         "clusters/<slug:slug>/history/<int:number>/load/",
         history.load,
         name="revision_load",

@@ -28,6 +28,7 @@ from cluster.views.services import log
 RUNS_A_PAGE = 25
 REVISIONS_A_PAGE = 10
 DRAINS_SHOWN = 20
+LINES_AROUND = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,46 @@ def _shown(
 
 
 def diff(before: ClusterWish | None, after: ClusterWish) -> list[tuple[str, str]]:
-    """Return the rules as (sign, line); the sign is "+", "-" or a space."""
-    lines = difflib.ndiff(wish_edits.lines(before), wish_edits.lines(after))
-    return [(line[0], line[2:]) for line in lines if line[0] != "?"]
+    """Return the rules as (sign, line); the sign is "+", "-", a space, or "@" where
+    lines that are alike are left out."""
+    old, new = wish_edits.lines(before), wish_edits.lines(after)
+    # Not ndiff: it looks for likeness inside of lines, which takes minutes for the
+    # thousands of a large table.
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    found: list[tuple[str, str]] = []
+    for n, group in enumerate(matcher.get_grouped_opcodes(LINES_AROUND)):
+        if n or group[0][1]:
+            found.append(("@", "…"))
+        for tag, i, j, k, m in group:
+            if tag == "equal":
+                found += [(" ", line) for line in old[i:j]]
+            else:
+                found += [("-", line) for line in old[i:j]]
+                found += [("+", line) for line in new[k:m]]
+    return found
+
+
+@require_safe
+def revision(request: PersonRequest, slug: str, number: int) -> HttpResponse:
+    """Show one revision against another one: the one before, or any that is asked for."""
+    cluster = get_object_or_404(Cluster, slug=slug)
+    rows = cluster.revisions.select_related("by")
+    row = get_object_or_404(rows, number=number)
+    asked = request.GET.get("against", "")
+    wanted = int(asked) if asked.isdecimal() and len(asked) < 10 else number - 1
+    against = rows.filter(number=wanted).first()
+    before = ClusterWish.from_json(against.wish) if against else None
+    after, newest = ClusterWish.from_json(row.wish), rows.first()
+    shown = _shown(row, before, after, draft.names(cluster), is_newest=row == newest)
+    context = {
+        "cluster": cluster,
+        "revision": shown,
+        "against": against,
+        "others": rows.exclude(pk=row.pk).values_list("number", flat=True),
+        "runs": row.runs.select_related("confirmed_by", "requested_by"),
+        "draft": draft.draft_edits(cluster),
+    }
+    return render(request, "cluster/revision.html", context)
 
 
 @require_POST

@@ -1,5 +1,8 @@
+import time
+
 from django.urls import reverse
 
+from cluster.lvs.terms import Scheduler
 from cluster.models import AuditEvent, Run, VirtualService
 from cluster.views.history import diff
 from tests.build import server, service, wish
@@ -108,3 +111,60 @@ def test_load_rejects_get_viewers_and_strangers(operator, viewer, lab):
     assert operator.post(load_url(1, "other")).status_code == 404
     assert operator.post(HISTORY).status_code == 405
     assert VirtualService.objects.count() == 2
+
+
+def revision(client, number, against=None):
+    query = {"against": against} if against is not None else {}
+    return client.get(reverse("cluster:revision", args=["lab", number]), query)
+
+
+def test_a_revision_has_a_page_with_its_run_and_who(viewer, lab, li):
+    two_revisions(lab)
+    row = lab.cluster.revisions.get(number=2)
+    row.by = li
+    row.save()
+    run = Run.objects.create(cluster=lab.cluster, state="converged", revision=row)
+    answer = revision(viewer, 2)
+    html = answer.content.decode()
+    assert "From r1 to r2" in html
+    assert reverse("cluster:run", args=[run.pk]) in html
+    assert "li.wei" in html
+    assert load_url(1) not in html
+    assert len(answer.context["revision"].edits) == 2
+
+
+def test_any_two_revisions_are_compared(operator, lab):
+    two_revisions(lab)
+    lab.cluster.services.filter(port=443).delete()
+    lab.keep_revision()
+    answer = revision(operator, 3, against=1)
+    assert [str(e.sentence) for e in answer.context["revision"].edits] == [
+        "Change TCP 10.0.1.31:80: scheduler round robin → weighted least-connection"
+    ]
+    back = revision(operator, 1, against=3)
+    assert ("+", "-A -t 10.0.1.31:80 -s rr") in back.context["revision"].diff
+    assert load_url(1) in back.content.decode()
+
+
+def test_odd_numbers_fall_back_to_the_revision_before(viewer, lab):
+    two_revisions(lab)
+    for odd in ("x", "-1", "99", "9" * 30, ""):
+        assert revision(viewer, 2, against=odd).status_code == 200
+    assert revision(viewer, 1).context["against"] is None
+    assert revision(viewer, 9).status_code == 404
+
+
+def test_a_large_table_is_compared_at_once_and_shown_in_parts():
+    many = [service(port=port) for port in range(1, 2001)]
+    after = [service(port=p, scheduler=Scheduler.WLC) for p in (7, 1500)]
+    changed = {one.at.port: one for one in [*many, *after]}.values()
+    began = time.process_time()
+    found = diff(wish(*many), wish(*changed))
+    assert time.process_time() - began < 2
+    assert [line for line in found if line[0] in "+-"] == [
+        ("-", "-A -t 10.0.1.31:7 -s rr"),
+        ("+", "-A -t 10.0.1.31:7 -s wlc"),
+        ("-", "-A -t 10.0.1.31:1500 -s rr"),
+        ("+", "-A -t 10.0.1.31:1500 -s wlc"),
+    ]
+    assert len(found) < 30
