@@ -129,7 +129,7 @@ def _notes(
     strange = [str(server.address) for server, host in servers if host is None]
     if strange:
         yield _(
-            "{addresses} are no hosts of this cluster: what they need is set up by hand.",
+            "No hosts of this cluster: {addresses}. What they need is set up by hand.",
             addresses=listed(strange),
         )
 

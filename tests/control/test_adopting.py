@@ -67,7 +67,7 @@ def test_what_was_found_is_told_before(lab):
         None,
     ]
     assert [str(note) for note in found.notes] == [
-        "10.0.1.77 are no hosts of this cluster: what they need is set up by hand."
+        "No hosts of this cluster: 10.0.1.77. What they need is set up by hand."
     ]
 
 

@@ -27,7 +27,7 @@ def test_what_was_found_is_told_line_by_line(operator, by_hand):
     assert html.count('name="at"') == 2
     assert html.count("checked") == 2
     assert "10.0.1.31/24 dev eth0 eth0:1" in html
-    assert "10.0.1.77 are no hosts of this cluster" in html
+    assert "No hosts of this cluster: 10.0.1.77." in html
     assert "10.0.1.32/32 dev eth0 has no label such as eth0:1." in html
 
 
