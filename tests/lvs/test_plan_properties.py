@@ -1,43 +1,12 @@
 """For any two valid tables: applying plan(a, b) to a gives b, and plan(b, b) is empty."""
 
-from ipaddress import IPv4Address
-
 from hypothesis import given
-from hypothesis import strategies as st
 
 from cluster.lvs import table_plan
 from cluster.lvs.rules import parse, render
-from cluster.lvs.table import RealServer, ServiceAddress, Table, VirtualService
-from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
+from cluster.lvs.table import Table
 from tests.model_host import apply_rule
-
-addresses = st.integers(0x0A000101, 0x0A000108).map(IPv4Address)
-ports = st.sampled_from([53, 80, 443])
-servers = st.builds(
-    RealServer,
-    addresses,
-    ports,
-    st.sampled_from(ForwardingMethod),
-    st.integers(0, 65535),
-    st.sampled_from([0, 100]),
-)
-keys = st.builds(ServiceAddress.of, st.sampled_from(Protocol), addresses, ports)
-lasting = st.sampled_from([(0, None), (60, None), (300, 24)])
-flags = st.sampled_from([(), ("sh-port",), ("sh-fallback", "sh-port")])
-services = st.builds(
-    lambda at, scheduler, servers, lasting, flags, *, one_packet: VirtualService(
-        at, scheduler, servers, *lasting, flags, one_packet=one_packet
-    ),
-    keys,
-    st.sampled_from(Scheduler),
-    st.lists(servers, max_size=4, unique_by=lambda s: s.sort_key).map(tuple),
-    lasting,
-    flags,
-    one_packet=st.booleans(),
-)
-tables = st.lists(services, max_size=5, unique_by=lambda s: s.at.sort_key).map(
-    lambda found: Table(tuple(found))
-)
+from tests.tables import tables
 
 
 def carried_out(before, changes, check=None):
