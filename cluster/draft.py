@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Model
 
+from cluster.lvs import port_reuse
 from cluster.lvs.drained import weight_of
 from cluster.lvs.edits import Edit, Names
 from cluster.lvs.encapsulation import IPIP
@@ -186,6 +187,15 @@ def aim(cluster: Cluster, kept: Table, aim: Fraction | None) -> None:
                 row.enabled = aim is not None
                 row.weight = mine.weight if aim is None else weight_of(mine, aim)
                 row.save(update_fields=["enabled", "weight"])
+
+
+@transaction.atomic
+def reuse_ports(cluster: Cluster) -> None:
+    """Set conn_reuse_mode in the settings, unless somebody has set it otherwise."""
+    now = cluster.wished_settings
+    if port_reuse.MODE not in dict(now.sysctls):
+        cluster.settings = port_reuse.with_reuse(now).as_json()
+        cluster.save(update_fields=["settings"])
 
 
 def _as_applied(row: RealServer, service: ServiceValue) -> bool:

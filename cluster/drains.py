@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from cluster import audit, draft
 from cluster.audit import Action, Actor
-from cluster.lvs import rules
+from cluster.lvs import port_reuse, rules
 from cluster.lvs.drain import Choice, Event, NotPossible, follow, stairs_for
 from cluster.lvs.drained import Room, aimed, records, rooms
 from cluster.lvs.table import IPAddress, ServiceAddress, Table
@@ -42,7 +42,7 @@ class Proposal:
     """What a drain of one real server would mean now.
 
     *never* are reasons that only another wish takes away, *not_yet* those that go when
-    other real servers are back.
+    other real servers are back. *reuse*: conn_reuse_mode should be set along with it.
     """
 
     cluster: Cluster
@@ -52,6 +52,7 @@ class Proposal:
     rooms: list[Room]
     never: list[Sentence]
     not_yet: list[Sentence]
+    reuse: bool = False
 
     @property
     def reasons(self) -> list[Sentence]:
@@ -80,7 +81,16 @@ def propose(
     not_yet = [
         room.trouble for room in found if room.trouble and not alone.get(room.at)
     ]
-    return Proposal(cluster, address, name, kept, found, never, not_yet)
+    reuse = bool(kept.services) and _should_reuse(cluster, kept)
+    return Proposal(cluster, address, name, kept, found, never, not_yet, reuse)
+
+
+def _should_reuse(cluster: Cluster, kept: Table) -> bool:
+    applied, director = cluster.applied(), cluster.director
+    state = director.state if director else None
+    if applied is None or state is None:
+        return False
+    return port_reuse.should_set(kept, applied.settings, dict(state.sysctls))
 
 
 def _with_all(applied: Table, drains: Collection[Drain]) -> Table:
@@ -137,10 +147,12 @@ def begin(
     actor: Actor,
     *,
     may_wait: bool = False,
+    reuse: bool = True,
 ) -> Drain:
     """Write the drain down for a worker to take; raises Refused.
 
-    *may_wait*: it begins by itself when other real servers are back.
+    *may_wait*: it begins by itself when other real servers are back. *reuse*: let it
+    set conn_reuse_mode where that is needed.
     """
     cluster = Cluster.objects.select_for_update().get(pk=proposal.cluster.pk)
     only = [service.at for service in proposal.kept.services]
@@ -167,6 +179,7 @@ def begin(
         take_out=choice.take_out,
         slow_start=int(choice.slow_start.total_seconds()),
         stairs=stairs_for(choice.slow_start, weights),
+        reuse=reuse and found.reuse,
         since=now,
         requested_by=person,
         requested_at=now,

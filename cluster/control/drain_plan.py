@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cluster.control.planning import plan_for
 from cluster.control.recovery import items
 from cluster.lvs import rules, safety
 from cluster.lvs.drained import aimed
 from cluster.lvs.host import HostState
-from cluster.lvs.table import Table
 from cluster.lvs.wish import ClusterWish
 from cluster.lvs.words import Sentence
 from cluster.models import Drain, Run
@@ -17,10 +14,6 @@ from cluster.models import Drain, Run
 # Hosts that do not answer, or would forget what they have, are no business of this
 # drain. Which connections may be cut off was decided when it began.
 HARMLESS = {safety.UNREACHABLE, safety.CUT_OFF, safety.FORGETFUL}
-
-
-def with_table(wish: ClusterWish, table: Table) -> ClusterWish:
-    return replace(wish, table=table)
 
 
 def unexpected(one: Drain, run: Run, applied: ClusterWish) -> list[Sentence]:

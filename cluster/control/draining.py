@@ -11,6 +11,7 @@ has done nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -23,6 +24,7 @@ from cluster.control.counting import count
 from cluster.control.targets import Connect
 from cluster.drains import log
 from cluster.lvs import drain as core
+from cluster.lvs import port_reuse
 from cluster.lvs.drain import Event, State, due, follow
 from cluster.lvs.drained import aimed, is_aimed, rooms
 from cluster.lvs.edits import joined
@@ -215,9 +217,18 @@ def _label(run: Run) -> str:
 
 def wanted(one: Drain, applied: ClusterWish) -> ClusterWish:
     """Return the newest revision's wish plus exactly the change of this server."""
-    return drain_plan.with_table(
-        applied, aimed(applied.table, one.table, one.value.aim)
-    )
+    table = aimed(applied.table, one.table, one.value.aim)
+    if not _sets_reuse(one):
+        return replace(applied, table=table)
+    # One that does not answer now must not hold up the drain.
+    fine = one.cluster.hosts.directors().trusted().filter(trouble__isnull=True)
+    names = applied.directors or tuple(host.name for host in fine)
+    settings = port_reuse.with_reuse(applied.settings)
+    return replace(applied, table=table, settings=settings, directors=names)
+
+
+def _sets_reuse(one: Drain) -> bool:
+    return one.reuse and one.state == State.QUIESCING.value
 
 
 def _make_run(one: Drain) -> bool:
@@ -237,6 +248,8 @@ def _make_run(one: Drain) -> bool:
         review = ask_for_plan(cluster, person, actor, wanted(one, wish), keep_seconds=0)
         # The rows want the same, so that draft and revision agree.
         draft.aim(cluster, one.table, one.value.aim)
+        if _sets_reuse(one):
+            draft.reuse_ports(cluster)
         one.move(one.value, None, run=review.run)
     return True
 

@@ -67,6 +67,17 @@ class DrainForm(Form):
         required=False,
     )
 
+    reuse = forms.BooleanField(
+        label=_("Set conn_reuse_mode to 2 on the director"),
+        initial=True,
+        required=False,
+        help_text=_(
+            "A client that uses a port again within two minutes would else be sent to"
+            " the drained server, as proxies with many connections do. It stays in the"
+            " settings of the cluster."
+        ),
+    )
+
     def __init__(
         self, services: Iterable[ServiceAddress], *args: Any, **kwargs: Any
     ) -> None:

@@ -46,7 +46,8 @@ class Drain(models.Model):
 
     *kept* are rules as of ``ipvsadm -S``: the services of the drain, each with the
     records of this server. *patience* and *slow_start* are in seconds, *floor* is in
-    percent. *seen* is what was counted last, *why* a sentence about what it waits for,
+    percent. *reuse*: the first run also sets conn_reuse_mode, see ``port_reuse.py``.
+    *seen* is what was counted last, *why* a sentence about what it waits for,
     *account* what has happened so far.
     """
 
@@ -74,6 +75,7 @@ class Drain(models.Model):
     cut = models.BooleanField(default=False)
     take_out = models.BooleanField(default=True)
     slow_start = models.PositiveIntegerField(default=0)
+    reuse = models.BooleanField(default=False)
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     interrupted = models.CharField(max_length=12, blank=True)
     since = models.DateTimeField()

@@ -137,6 +137,7 @@ def _begin(request: PersonRequest, proposal: Proposal, form: DrainForm) -> Drain
         request.user,
         Actor.of_request(request),
         may_wait=form.cleaned_data["may_wait"],
+        reuse=form.cleaned_data["reuse"],
     )
     ring(tasks.advance_drain, row.pk)
     return row

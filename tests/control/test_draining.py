@@ -189,6 +189,7 @@ def test_an_unfinished_draft_is_not_applied_along(lab, serving):
     kernel = lab.models["lb01"].state.table.by_address
     assert at("10.0.1.40") not in kernel
     assert kernel[at()].scheduler.value == "rr"
+    lab.cluster.refresh_from_db()
     edited = {edit.at for edit in draft.draft_edits(lab.cluster)}
     assert edited == {at(), at("10.0.1.40")}, "what others have typed is still there"
     assert lab.cluster.runs.first().revision.number == 3
@@ -269,6 +270,27 @@ def test_somebody_brings_it_back_by_hand(lab, serving):
     lab.apply()
     assert draining.waiting() == [drain.pk]
     assert advance(lab, drain) == "ended"
+
+
+def test_the_first_run_lets_clients_use_ports_again(lab, serving):
+    """Where replies are not seen; visible in the settings, and kept."""
+    drain = begin(lab)
+    assert drain.reuse
+    assert advance(lab, drain) == "out"
+    key = "net.ipv4.vs.conn_reuse_mode"
+    assert dict(lab.models["lb01"].state.sysctls)[key] == "2"
+    lab.cluster.refresh_from_db()
+    assert lab.cluster.settings["sysctls"] == {"conn_reuse_mode": "2"}
+    assert draft.draft_edits(lab.cluster) == [], "draft and revision agree"
+    say(lab, drain, Event.BACK)
+    assert not begin(lab).reuse, "it is set already"
+
+
+def test_a_person_may_keep_the_sysctls(lab, serving):
+    drain = begin(lab, reuse=False)
+    assert advance(lab, drain) == "out"
+    lab.cluster.refresh_from_db()
+    assert lab.cluster.settings == {}
 
 
 def test_a_weight_given_while_it_drains_pauses(lab, serving):

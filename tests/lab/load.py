@@ -3,7 +3,8 @@
 One process of perl, which every host has: a loop over select(2) keeps *parallel*
 requests on their way, each on a connection of its own (HTTP/1.0, no keepalive), so that
 each one is balanced anew. A request has failed when it was refused, reset, cut short,
-took longer than 5 s, or was answered with anything but 200 and the name of a web host.
+took longer than 20 s (a SYN that is lost is sent again after 1, 3 and 7 s), or was
+answered with anything but 200 and the name of a web host.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ use Time::HiRes qw(time);
 my ($vip, $port, $parallel) = @ARGV;
 my $to = pack_sockaddr_in($port, inet_aton($vip));
 my $request = "GET / HTTP/1.0\r\nHost: $vip\r\n\r\n";
-my ($ok, $failed, $begun, $told, %by, %why, %open) = (0, 0, time, 0);
+my ($ok, $failed, $slow, $begun, $told, %by, %why, %open) = (0, 0, 0, time, 0);
 my $stop = 0; $SIG{TERM} = sub { $stop = 1 }; $SIG{PIPE} = 'IGNORE';
 sub begin {
     socket(my $s, PF_INET, SOCK_STREAM, 6) or die $!;
@@ -38,7 +39,7 @@ sub finish {
     if (!$why) {
         $why = 'answer: ' . substr $one->{said}, 0, 60
             unless $one->{said} =~ m{^HTTP/1\.[01] 200 .*\r\n\r\n(web\d)\n$}s;
-        if (!$why) { $ok++; $by{$1}++; return }
+        if (!$why) { $ok++; $by{$1}++; $slow++ if time - $one->{at} > 3; return }
     }
     $failed++; $why{sprintf '%s (after %.1f s)', $why, time - $one->{at}}++;
 }
@@ -47,8 +48,8 @@ sub report {
     my $pairs = sub { my $h = shift;
         join ',', map { my $k = $_; my $v = $h->{$k}; $k =~ s/[^\w :().\/-]/ /g; "\"$k\":$v" } keys %$h };
     open my $file, '>', '/run/load.new' or die $!;
-    printf $file '{"ok":%d,"failed":%d,"seconds":%.2f,"by":{%s},"why":{%s}}',
-        $ok, $failed, time - $begun, $pairs->(\%by), $pairs->(\%why);
+    printf $file '{"ok":%d,"failed":%d,"slow":%d,"seconds":%.2f,"by":{%s},"why":{%s}}',
+        $ok, $failed, $slow, time - $begun, $pairs->(\%by), $pairs->(\%why);
     close $file; rename '/run/load.new', '/run/load.json';
 }
 while (!$stop || %open) {
@@ -68,7 +69,7 @@ while (!$stop || %open) {
             my $n = sysread $one->{s}, $one->{said}, 4096, length $one->{said};
             if (!defined $n) { finish($one, "read: $!") unless $! == EAGAIN }
             elsif ($n == 0) { finish($one) }
-        } elsif ($now - $one->{at} > 5) {
+        } elsif ($now - $one->{at} > 20) {
             finish($one, $one->{sent} ? 'no answer' : 'no connection');
         }
     }
@@ -84,6 +85,7 @@ class Count:
 
     ok: int
     failed: int
+    slow: int  # answered, but after more than 3 s
     seconds: float
     by: dict[str, int]
     why: dict[str, int]
@@ -97,6 +99,7 @@ class Count:
         return Count(
             self.ok - before.ok,
             self.failed - before.failed,
+            self.slow - before.slow,
             self.seconds - before.seconds,
             {name: n for name, n in by.items() if n},
             {w: n for w, n in self.why.items() if n != before.why.get(w)},

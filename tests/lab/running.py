@@ -27,7 +27,8 @@ ip fou show 2>/dev/null | while read -r _ port _; do ip fou del port "$port"; do
 modprobe -q -r ipip ip_gre fou
 sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.{all,eth0}.send_redirects=1
 test -e /proc/net/ip_tables_names && iptables-legacy -t nat -F POSTROUTING
-test -e /proc/sys/net/ipv4/vs && sysctl -q -w net.ipv4.vs.conntrack=0
+test -e /proc/sys/net/ipv4/vs && sysctl -q -w net.ipv4.vs.conntrack=0 \
+ net.ipv4.vs.conn_reuse_mode=1
 rm -f /etc/piranha-lvs/*
 true
 """

@@ -49,6 +49,11 @@ class Command(ClusterCommand):
         add("--stay", action="store_true", help="stay in the table at weight 0")
         add("--slow-start", type=drains.duration, default=0 * MINUTES, metavar="5m")
         add("--queue", action="store_true", help="wait until the floor allows it")
+        add(
+            "--keep-sysctls",
+            action="store_true",
+            help="do not set conn_reuse_mode where clients would lose connections",
+        )
         add("--wait", action="store_true", help="until it is out, or a person decides")
         add("--yes", action="store_true", help="do not ask")
 
@@ -99,6 +104,7 @@ class Command(ClusterCommand):
                 self.person,
                 self.actor,
                 may_wait=options["queue"],
+                reuse=not options["keep_sysctls"],
             )
         except Refused as refused:
             raise Stopped(Exit.REFUSED, *map(spoken, refused.sentences)) from refused
