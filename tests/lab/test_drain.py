@@ -113,20 +113,21 @@ def test_no_request_fails_whatever_is_changed(site):
 
 
 def test_a_client_with_a_template_keeps_coming_until_templates_expire(site):
-    site.want(persistence=120)
+    vip = "10.0.1.41"
+    site.want(vip=vip, persistence=120)
     site.converge()
-    url = f"http://{VIP}/"
+    url = f"http://{vip}/"
     (mine,) = set(site.ask(url, 2))
     address = site.host(mine).address
     drain = begin(site, Choice(timedelta(minutes=5)), address)
     drain = advance_until(site, drain, {"draining"})
     end = time.monotonic() + 60
-    while drain.seen.get("left") != [[f"TCP {VIP}:80", 0, 1]]:
+    while drain.seen.get("left") != [[f"TCP {vip}:80", 0, 1]]:
         assert time.monotonic() < end, drain.seen
         draining.advance(drain.pk, site.connect)
         drain.refresh_from_db()
     assert drain.state == "draining"
-    assert drain.seen["keep_coming"] == [f"TCP {VIP}:80"]
+    assert drain.seen["keep_coming"] == [f"TCP {vip}:80"]
     assert set(site.ask(url, 2)) == {mine}, "weight 0 and still the same"
     sysctl = "sysctl -qw net.ipv4.vs.expire_quiescent_template"
     site.lab.ssh("lb01", f"{sysctl}=1")
