@@ -9,9 +9,10 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from cluster.forms.service import ServiceEntry
-from cluster.forms.service_fields import ServerForm
+from cluster.forms.service_fields import OTHER, ServerForm
 from cluster.lvs import validate
 from cluster.lvs.schedule_share import Shares, Weighted, shares
+from cluster.lvs.table import IPAddress
 from cluster.lvs.terms import Scheduler
 from cluster.lvs.validate import Wrong
 
@@ -43,12 +44,23 @@ def share_out(entry: ServiceEntry) -> Shares | None:
 def _weighted(
     entry: ServiceEntry, row: ServerForm, port: int | None
 ) -> Weighted | None:
-    host = entry.hosts.get(str(row["host"].value() or ""))
+    address = _address(entry, row)
     weight = _number(row["weight"].value(), validate.WEIGHTS)
-    if host is None or weight is None or row["off"].value():
+    if address is None or weight is None or row["off"].value():
         return None
     own = _number(row["port"].value(), validate.PORTS)
-    return Weighted(ip_address(host.address), own or port or 0, weight)
+    return Weighted(address, own or port or 0, weight)
+
+
+def _address(entry: ServiceEntry, row: ServerForm) -> IPAddress | None:
+    chosen = str(row["host"].value() or "")
+    if chosen in entry.hosts:
+        return ip_address(entry.hosts[chosen].address)
+    try:
+        typed = str(row["address"].value() or "")
+        return validate.read_address(typed) if chosen == OTHER else None
+    except Wrong:
+        return None
 
 
 def _number(typed: object, limits: tuple[int, int]) -> int | None:

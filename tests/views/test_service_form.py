@@ -568,6 +568,14 @@ SHARES = {
     "by the table of mh": ({"scheduler": "mh"}, ["33.3", "66.7"]),
     "no number": ({"scheduler": "fo"}, []),
     "one is off": ({"scheduler": "wrr", "servers-0-off": "on"}, ["100.0"]),
+    "one by its address": (
+        {
+            "scheduler": "wrr",
+            "servers-0-host": "other",
+            "servers-0-address": "10.0.1.50",
+        },
+        ["33.3", "66.7"],
+    ),
     "half typed": ({"scheduler": "wrr", "servers-0-weight": ""}, ["100.0"]),
 }
 
