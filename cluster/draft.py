@@ -21,8 +21,8 @@ from cluster.lvs.edits import Edit, Names
 from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.settings import Settings
 from cluster.lvs.source_nat import spelled
+from cluster.lvs.table import IPAddress, ServiceAddress, Table
 from cluster.lvs.table import RealServer as ServerValue
-from cluster.lvs.table import ServiceAddress, Table
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.wanted import WantedService
 from cluster.lvs.wish import ClusterWish
@@ -43,8 +43,7 @@ def draft_edits(cluster: Cluster) -> list[Edit]:
 
 def names(cluster: Cluster) -> Names:
     """Return the names of hosts by address, for sentences."""
-    hosts = cluster.hosts.values_list("address", "name")
-    return {ip_address(address): name for address, name in hosts}
+    return {rip: host.name for host in cluster.hosts.all() for rip in host.addresses}
 
 
 def stored(cluster: Cluster) -> list[WantedService]:
@@ -116,7 +115,7 @@ def save(cluster: Cluster, wanted: Iterable[WantedService]) -> None:
     gone = [row.pk for at, row in rows.items() if at not in services]
     VirtualService.objects.filter(pk__in=gone).delete()
     numbered = set(cluster.vips.values_list("address", flat=True))
-    hosts = {host.address: host for host in cluster.hosts.all()}
+    hosts = {rip: host for host in cluster.hosts.all() for rip in host.addresses}
     new: list[RealServer] = []
     for at, service in services.items():
         row = rows.get(at) or VirtualService(cluster=cluster)
@@ -143,7 +142,7 @@ def as_stored(value: ServiceValue) -> ServiceValue | None:
 def _save_servers(
     row: VirtualService,
     service: WantedService,
-    hosts: Mapping[str, Host],
+    hosts: Mapping[IPAddress, Host],
     *,
     is_new: bool,
 ) -> list[RealServer]:
@@ -153,7 +152,7 @@ def _save_servers(
     new = []
     for value in service.value.servers:
         key = (value.address, value.port)
-        host = hosts.get(str(value.address))
+        host = hosts.get(value.address)
         fields = _server_fields(value, host, enabled=key not in service.off)
         server = left.pop(key, None)
         if server is None:

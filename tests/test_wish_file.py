@@ -3,7 +3,7 @@
 import json
 import time
 from contextlib import suppress
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import jsonschema
@@ -28,16 +28,18 @@ from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from cluster.lvs.validate import Surroundings
 from cluster.lvs.wanted import Known, Refused, WantedCluster, WantedService
 from cluster.wish_file import BadText, dump, parse
-from tests.build import WEB1, WEB2, director
+from tests.build import WEB1, WEB2, bound, director
 from tests.wish_files import BAD_MEANING, BAD_SHAPE, BAD_TEXT, GOOD, NOTES
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = json.loads((DOCS / "cluster.schema.json").read_text())
 SERVERS = {"web1": IPv4Address(WEB1), "web2": IPv4Address(WEB2)}
-KNOWN = Known("lab", ("lb01",), SERVERS)
+SIX = {"web1": IPv6Address("fd00:10:0:1::6"), "web2": IPv6Address("fd00:10:0:1::9")}
+HOSTS = {name: (rip, SIX[name]) for name, rip in SERVERS.items()}
+KNOWN = Known("lab", ("lb01",), HOSTS)
 AROUND = Surroundings(
     "lb01",
-    director().addresses,
+    director(bound("fd00:10:0:1::3/64")).addresses,
     ((IPv4Address("10.0.1.3"), "lb01"), *((a, n) for n, a in SERVERS.items())),
 )
 
@@ -168,7 +170,7 @@ def test_settings_are_read_and_written():
     found = read(SETTINGS)
     assert found.settings.timeouts == Timeouts(600, None, 60)
     assert [d.role for _name, d in found.settings.daemons] == [BACKUP, MASTER]
-    assert dump(file_writer.document(found, SERVERS)) == SETTINGS
+    assert dump(file_writer.document(found, HOSTS)) == SETTINGS
     assert fits_schema(SETTINGS)
 
 
@@ -209,13 +211,16 @@ def test_all_problems_of_a_file_are_told_at_once():
 
 # -- there and back --
 
-ADDRESSES = st.integers(10, 250).map(lambda n: IPv4Address(f"10.0.1.{n}"))
+FOURS = st.integers(10, 250).map(lambda n: IPv4Address(f"10.0.1.{n}"))
+SIXES = st.integers(1, 20).map(lambda n: IPv6Address(f"fd00:10:0:1::{n}"))
+ADDRESSES = st.one_of(FOURS, SIXES)
 
 
 @st.composite
 def services(draw, at):
-    rips = draw(st.lists(ADDRESSES, unique=True, max_size=4))
-    full_nat = draw(st.booleans())
+    family = FOURS if at.family == 4 else SIXES
+    rips = draw(st.lists(family, unique=True, max_size=4))
+    full_nat = at.family == 4 and draw(st.booleans())
     methods = [ForwardingMethod.NAT] if full_nat else validate.METHODS
     servers = [
         RealServer(
@@ -278,7 +283,7 @@ WANTED = st.builds(
 
 @given(WANTED)
 def test_writing_and_reading_loses_nothing(wanted):
-    document = file_writer.document(wanted, SERVERS)
+    document = file_writer.document(wanted, HOSTS)
     again = dump(document)
     assert parse(again.encode()).document == document
     # Without surroundings: an address drawn twice, as VIP and RIP, is no matter here.
@@ -288,7 +293,7 @@ def test_writing_and_reading_loses_nothing(wanted):
         assert all("VIP itself" in str(p) for p in refused.problems)  # noqa: PT017
         return
     assert found == wanted
-    assert dump(file_writer.document(found, SERVERS)) == again
+    assert dump(file_writer.document(found, HOSTS)) == again
     assert jsonschema.Draft202012Validator(SCHEMA).is_valid(document)
 
 
@@ -342,13 +347,13 @@ def test_the_order_of_a_file_does_not_matter_and_its_export_is_sorted():
     )
     turned = {**document, "services": document["services"][::-1]}
     one, other = (wish_file.read(d, KNOWN, AROUND) for d in (document, turned))
-    texts = {dump(file_writer.document(w, SERVERS)) for w in (one, other)}
+    texts = {dump(file_writer.document(w, HOSTS)) for w in (one, other)}
     assert len(texts) == 1
     assert texts.pop().count("10.0.1.30") == 1
 
 
 def test_the_notes_export_as_they_stand():
-    assert dump(file_writer.document(read(NOTES), SERVERS)) == NOTES
+    assert dump(file_writer.document(read(NOTES), HOSTS)) == NOTES
 
 
 def test_it_reads_the_same_with_the_slow_parser(monkeypatch):

@@ -47,6 +47,10 @@ GOOD = {
     "FULLNAT to other ports and networks": SERVICE.format(
         "fullnat: true, real_servers: [{address: 10.0.9.9, port: 8080, method: nat}]"
     ),
+    "IPv6": HEAD
+    + '- {protocol: tcp, vip: "fd00:10:0:1::31", port: 80, persistence_timeout: 60,'
+    " persistence_netmask: 64, real_servers: [{host: web1},"
+    ' {address: "fd00:10:0:1::50", weight: 3}]}\n',
     "comments": "# ours\n" + NOTES,
     "an empty name": SERVICE.format('name: ""'),
     "the longest persistence": SERVICE.format("persistence_timeout: 2678400"),
@@ -137,7 +141,7 @@ _SERVICE_LINES = {
     ),
     "persistence_netmask: 0": (
         "persistence_netmask",
-        "0 is out of range: 1 to 32 are possible.",
+        "0 is out of range: 1 to 128 are possible.",
     ),
     "fullnat: 1": ("fullnat", "Write true or false."),
     "enabled: yes": ("enabled", "Write true or false."),
@@ -206,12 +210,42 @@ _SERVER_LINES = {
         "“10.0.1.256” is no IPv4 address: 256 is larger than 255.",
     ),
     "address: 010.0.1.6": ("address", "Write “010.0.1.6” without leading zeros."),
-    "address: web7": ("address", "“web7” is no IPv4 address such as 10.0.1.31."),
+    "address: web7": (
+        "address",
+        "“web7” is no IP address such as 10.0.1.31 or fd00:10:0:1::31.",
+    ),
     "address: 167772422": ("address", "Write “167772422” in quotes: it is a text."),
 }
 
 # What only the cluster shows: the schema takes these.
 BAD_MEANING = {
+    "families mixed": (
+        SERVER.format('address: "fd00:10:0:1::6"'),
+        [
+            (
+                7,
+                "services[0].real_servers[0].address",
+                (
+                    "web1 is reached at fd00:10:0:1::6, which is IPv6, and the VIP"
+                    " 10.0.1.31 is IPv4: Direct routing cannot change the family. Give the"
+                    " host an address of IPv4."
+                ),
+            )
+        ],
+    ),
+    "a prefix that IPv4 does not have": (
+        SERVICE.format("persistence_timeout: 60, persistence_netmask: 64"),
+        [
+            (
+                3,
+                "services[0].persistence_netmask",
+                (
+                    "An IPv4 address has 32 bits: 64 is out of range, 1 to 32 are"
+                    " possible."
+                ),
+            )
+        ],
+    ),
     "another cluster": (
         "cluster: shop\nservices: []\n",
         [
@@ -260,7 +294,10 @@ BAD_MEANING = {
             (
                 3,
                 "services[0].vip",
-                "10.0.2.31 is in no network of lb01: eth0 10.0.1.0/24.",
+                (
+                    "10.0.2.31 is in no network of lb01: eth0 10.0.1.0/24, eth0"
+                    " fd00:10:0:1::/64."
+                ),
             ),
             (
                 4,

@@ -10,14 +10,15 @@ from django.utils import timezone
 from cluster.control.observe import ask
 from cluster.control.targets import Connect
 from cluster.lvs import facts
-from cluster.lvs.change import duplicate_address_probe
 from cluster.lvs.director import NoNetwork, vip_binding
+from cluster.lvs.lan import duplicate_address_probe
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import AddressCheck
 from cluster.remote.shell import RemoteError
 
-_MAC = re.compile(r"\[([0-9A-Fa-f:]{17})\]")
+# arping: [02:00:0a:00:01:64]; ip neigh: lladdr 02:00:0a:00:01:64
+_MAC = re.compile(r"(?:\[|lladdr )([0-9A-Fa-f:]{17})\b")
 
 
 def check_address(check: AddressCheck, connect: Connect) -> None:
@@ -46,7 +47,9 @@ def check_address(check: AddressCheck, connect: Connect) -> None:
             _answer(check, State.TAKEN)
         else:
             said = output.stderr.decode("utf-8", "replace").strip()
-            _answer(check, State.FAILED, _("arping says: {said}", said=said))
+            program = "arping" if vip.version == 4 else "ip neigh"
+            text = _("{program} says: {said}", program=program, said=said)
+            _answer(check, State.FAILED, text)
 
 
 def _answer(check: AddressCheck, state: str, trouble: Sentence | None = None) -> None:

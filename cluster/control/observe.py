@@ -15,7 +15,7 @@ from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.lvs import facts
 from cluster.lvs.command import Command
 from cluster.lvs.facts import Fact, FactError
-from cluster.lvs.host import HostState
+from cluster.lvs.host import LOOPBACK, HostState
 from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.source_nat import LEGACY, NFT
 from cluster.lvs.table import Table
@@ -107,6 +107,8 @@ def _observe(host: Host, shell: Answers, *, firewall: bool, gue: bool) -> HostSt
     settings = _settings(shell) if host.is_director else DirectorSettings()
     addresses, tunnels = ask(shell, facts.LINKS)
     routes, gateways = ask(shell, facts.ROUTES)
+    if any(b.interface.version == 6 and b.device != LOOPBACK for b in addresses):
+        gateways += ask(shell, facts.GATEWAYS6)
     tool = _firewall(shell) if firewall else ""
     return HostState(
         boot_id=ask(shell, facts.BOOT_ID),

@@ -183,12 +183,16 @@ def _refuse_detours(wanted: wish.ClusterWish, seen: Observation) -> list[Sentenc
         return []
     replaced = [s.at for s in wanted.table.services if s.source_nat]
     by_nat = nat_servers(wanted.table, replaced)
-    names = [name for rip, name in wanted.real_servers if rip in by_nat]
+    names = {name for rip, name in wanted.real_servers if rip in by_nat}
     looked_at = {name: seen.states[name] for name in names if name in seen.states}
+    families: dict[str, set[int]] = {}
+    for rip, name in wanted.real_servers:
+        if rip in by_nat:
+            families.setdefault(name, set()).add(rip.version)
     inner = wanted.settings.inner_vip
     vips = [str(vip.address) for vip in wanted.vips]
     floating = [inner, *vips] if inner else vips
-    found = detours(wanted.director, state, looked_at, floating)
+    found = detours(wanted.director, state, looked_at, floating, families)
     answering = nat_servers(state.table, [rule.at for rule in state.source_nat])
     served = {name for rip, name in wanted.real_servers if rip in answering}
     fatal = [one.sentence for one in found if one.always and one.host not in served]

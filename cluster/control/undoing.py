@@ -8,7 +8,8 @@ from dataclasses import replace
 from django.db.models import Max
 
 from cluster.lvs.arming import is_arming
-from cluster.lvs.change import Change, Mark, announcement_after
+from cluster.lvs.change import Change, Mark
+from cluster.lvs.lan import announcement_after
 from cluster.lvs.words import say as _
 from cluster.models import Run, Step
 

@@ -103,8 +103,14 @@ class _HostFields(ModelForm[Host]):
     def clean_address(self) -> str:
         return check_lan_address(self.cleaned_data["address"])
 
+    def clean_address6(self) -> str | None:
+        value = self.cleaned_data["address6"]
+        return check_lan_address(value) if value else None
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("address6") and ":" in cleaned.get("address", ""):
+            self.add_error("address6", _("The address above is one of IPv6 already."))
         if "address" in cleaned and not cleaned.get("ssh_address", "-"):
             cleaned["ssh_address"] = cleaned["address"]
         self._refuse_twins(cleaned)
@@ -160,6 +166,7 @@ class NewHostForm(_HostFields):
             "name",
             "role",
             "address",
+            "address6",
             "ssh_address",
             "ssh_port",
             "ssh_user",
@@ -170,8 +177,10 @@ class NewHostForm(_HostFields):
                 "A director holds the VIPs and the IPVS table, a real server answers"
                 " the clients, a client (probe) is a host to test from."
             ),
-            "address": _(
-                "Its own IPv4 address in the network of the VIPs: DIP or RIP."
+            "address": _("Its own address in the network of the VIPs: DIP or RIP."),
+            "address6": _(
+                "Only where it has an IPv4 and an IPv6 address: IPv6 services use this"
+                " one."
             ),
             "ssh_user": _("An ordinary user; the next page has the commands for it."),
         }
@@ -181,10 +190,9 @@ class NewHostForm(_HostFields):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["address"] = forms.GenericIPAddressField(
-            protocol="IPv4",
             label=self.fields["address"].label,
             help_text=self.fields["address"].help_text,
-            error_messages={"invalid": _("Write an IPv4 address such as 10.0.1.3.")},
+            error_messages={"invalid": _("Write an IP address such as 10.0.1.3.")},
             widget=forms.TextInput(
                 {"class": "form-control", "placeholder": "10.0.1.3"}
             ),
@@ -238,7 +246,7 @@ class NewHostForm(_HostFields):
         return host
 
     def _refuse_doubles(self, cluster: Cluster, cleaned: dict[str, Any]) -> None:
-        for field in ("name", "address"):
+        for field in ("name", "address", "address6"):
             value = cleaned.get(field)
             if value and cluster.hosts.filter(**{field: value}).exists():
                 self.add_error(
@@ -255,14 +263,19 @@ class HostForm(_HostFields):
 
     class Meta:
         model = Host
-        fields = ("address", "ssh_address", "ssh_port", "ssh_user")
-        help_texts = {"address": NewHostForm.Meta.help_texts["address"]}
+        fields = ("address", "address6", "ssh_address", "ssh_port", "ssh_user")
+        help_texts = {
+            name: NewHostForm.Meta.help_texts[name] for name in ("address", "address6")
+        }
 
     def __init__(self, *args: Any, bound: bool, **kwargs: Any) -> None:
-        """*bound*: services use the LAN address, so it cannot change now."""
+        """*bound*: services use the LAN address, so it cannot change now.
+
+        An IPv6 address can be added at any time.
+        """
         super().__init__(*args, **kwargs)
-        if bound:
-            field = self.fields["address"]
+        fixed = ["address", *(["address6"] if self.instance.address6 else [])]
+        for field in (self.fields[name] for name in fixed if bound):
             field.disabled = True
             field.help_text = _(
                 "Virtual services use it. Take the host out of them to change it."
@@ -272,6 +285,13 @@ class HostForm(_HostFields):
         value = str(super().clean_address())
         twins = Host.objects.filter(cluster=self.instance.cluster, address=value)
         if twins.exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("Another host of this cluster has this address."))
+        return value
+
+    def clean_address6(self) -> str | None:
+        value = super().clean_address6()
+        twins = Host.objects.filter(cluster=self.instance.cluster, address6=value)
+        if value and twins.exclude(pk=self.instance.pk).exists():
             raise ValidationError(_("Another host of this cluster has this address."))
         return value
 

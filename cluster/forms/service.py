@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 from typing import Any
 
 from django.db import transaction
@@ -11,12 +11,19 @@ from django.http import QueryDict
 
 from cluster.draft import names
 from cluster.forms.base import Form
-from cluster.forms.service_fields import OTHER, ServerForm, ServerRows, ServiceForm
+from cluster.forms.service_fields import (
+    OTHER,
+    Place,
+    ServerForm,
+    ServerRows,
+    ServiceForm,
+)
 from cluster.forms.words import spoken
 from cluster.lvs import edits, terms, validate
 from cluster.lvs.director import own_addresses
 from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.source_nat import spelled
+from cluster.lvs.table import IPAddress
 from cluster.lvs.table import VirtualService as ServiceValue
 from cluster.lvs.validate import Draft, Server, Surroundings
 from cluster.lvs.words import Sentence, say
@@ -68,8 +75,8 @@ class ServiceEntry:
         return all(own)
 
     @property
-    def vip(self) -> IPv4Address | None:
-        return self.form.cleaned_data.get("address")
+    def vip(self) -> IPAddress | None:
+        return getattr(self.form, "cleaned_data", {}).get("address")
 
     @property
     def filled_rows(self) -> list[ServerForm]:
@@ -101,7 +108,7 @@ class ServiceEntry:
             chosen = form.chosen
             if chosen is None or not form.has_changed():
                 continue
-            address = IPv4Address(str(chosen.address))
+            address = self._address_of(form, chosen)
             typed = None if "port" in form.errors else form.cleaned_data["port"]
             rows.append(
                 Server(
@@ -119,6 +126,12 @@ class ServiceEntry:
         protocol = terms.Protocol(data.get("protocol") or "tcp")
         own = self.form.options
         return Draft(data.get("address"), port, protocol, tuple(rows), own)
+
+    def _address_of(self, form: ServerForm, place: Place) -> IPAddress:
+        """Return what was typed, or the host's address in the family of the VIP."""
+        if place.host is None or form.place_field == "address":
+            return place.address
+        return place.host.address_for(self.vip.version if self.vip else 4)
 
     # -- saving --
 
@@ -152,7 +165,7 @@ class ServiceEntry:
             assert place is not None  # noqa: S101 - the form is valid
             server, _made = RealServer.objects.update_or_create(
                 service=row,
-                address=str(place.address),
+                address=str(self._address_of(form, place)),
                 port=form.cleaned_data["port"] or row.port,
                 defaults={
                     "host": place.host,
@@ -207,7 +220,7 @@ def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundin
     state = director.state if director else None
     hosts = []
     for host in cluster.hosts.all():
-        hosts.append((ip_address(host.address), host.name))
+        hosts += [(own, host.name) for own in host.addresses]
         bound = own_addresses(host.state.addresses) if host.state else []
         hosts += [(one.address, host.name) for one in bound]
     rows = cluster.services.prefetch_related("servers")
@@ -249,12 +262,18 @@ def _initial(service: VirtualService) -> dict[str, Any]:
     }
 
 
+def _is_usual(server: RealServer, service: VirtualService) -> bool:
+    """Whether the host alone says which of its addresses is meant."""
+    host, family = server.host, service.at.family
+    return host is not None and server.address == str(host.address_for(family))
+
+
 def _initial_rows(service: VirtualService) -> list[dict[str, Any]]:
     """Rows of the service; a port that is the VIP's follows it, so it stays empty."""
     return [
         {
-            "host": str(server.host_id or OTHER),
-            "address": "" if server.host_id else server.address,
+            "host": str(server.host_id) if _is_usual(server, service) else OTHER,
+            "address": "" if _is_usual(server, service) else server.address,
             "method": server.method,
             "port": "" if server.port == service.port else server.port,
             "weight": server.weight,

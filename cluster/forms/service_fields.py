@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Any, NamedTuple
 
 from django import forms
@@ -36,7 +35,6 @@ class ServiceForm(Form):
                 "placeholder": "10.0.1.31",
                 "autocomplete": "off",
                 "spellcheck": "false",
-                "inputmode": "decimal",
             }
         ),
     )
@@ -77,7 +75,9 @@ class ServiceForm(Form):
     netmask = NetmaskField(
         label=_("Persistence netmask"),
         required=False,
-        help_text=_("24 keeps a whole /24 network of clients together."),
+        help_text=_(
+            "24 keeps a whole /24 network of clients together; 64 is usual for IPv6."
+        ),
     )
     hash_port = forms.BooleanField(
         label=_("Hash the client's port too (sh-port, mh-port)"), required=False
@@ -259,7 +259,10 @@ class ServerForm(Form):
     def __init__(self, *args: Any, hosts: dict[str, Host], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hosts = hosts
-        choices = [(pk, f"{h.name} · {h.address}") for pk, h in hosts.items()]
+        choices = [
+            (pk, " · ".join([h.name, *map(str, h.addresses)]))
+            for pk, h in hosts.items()
+        ]
         chooser = self.fields["host"]
         assert isinstance(chooser, forms.ChoiceField)  # noqa: S101 - for mypy
         other = (OTHER, _("Another machine, by its address"))
@@ -280,13 +283,12 @@ class ServerForm(Form):
         data = getattr(self, "cleaned_data", {})
         if data.get("host") == OTHER:
             address = data.get("address")
-            same = (h for h in self.hosts.values() if h.address == str(address))
+            same = (h for h in self.hosts.values() if address in h.addresses)
             host = next(same, None)
-            if address and not host:
-                return Place(str(address), address, None)
-        else:
-            host = self.hosts.get(data.get("host", ""))
-        return Place(host.name, ip_address(host.address), host) if host else None
+            name = host.name if host else str(address)
+            return Place(name, address, host) if address else None
+        host = self.hosts.get(data.get("host", ""))
+        return Place(host.name, host.addresses[0], host) if host else None
 
     @property
     def place_field(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
 from typing import Any
 
 from django import forms
@@ -26,11 +25,11 @@ def spoken(sentence: Sentence) -> str:
 
 
 class AddressField(forms.CharField):
-    """An IPv4 address; ``clean`` returns an IPv4Address, or None when empty."""
+    """An IP address; ``clean`` returns its value, or None when empty."""
 
     default_error_messages = {"required": _("Write an address such as 10.0.1.31.")}
 
-    def clean(self, value: Any) -> IPv4Address | None:
+    def clean(self, value: Any) -> IPAddress | None:
         text = super().clean(value)
         try:
             return read_address(text) if text else None

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from cluster.lvs import boot_place, script
-from cluster.lvs.change import Change, Mark, Phase, announcement_after
+from cluster.lvs.change import Change, Mark, Phase
 from cluster.lvs.command import Command
 from cluster.lvs.host import HostState
+from cluster.lvs.lan import announcement_after
 from cluster.lvs.plan import Plan
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from ipaddress import ip_interface
 from typing import Any
 
 from cluster.lvs import words
 from cluster.lvs.command import DEADLINE, Command
-from cluster.lvs.host import FOU, INNER, BoundAddress, Route, Tunnel
+from cluster.lvs.host import FOU, LOOPBACK, BoundAddress, Route, Tunnel
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import Purpose
-from cluster.lvs.table import IPAddress
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
@@ -117,32 +115,11 @@ def command_from_json(data: dict[str, Any]) -> Command:
 MODULES = {
     "ipip": _("which brings tunl0"),
     "ip_gre": _("which brings gre0"),
+    "ip6_tunnel": _("which brings ip6tnl0"),
+    "sit": _("which brings sit0"),
     FOU: _("which takes packets out of UDP"),
 }
 NOTHING_TO_UNDO = _("nothing to undo")
-
-
-def check_address_free(host: str, bound: BoundAddress) -> Change:
-    """Duplicate address detection, RFC 5227: nobody else may answer for the VIP."""
-    return Change(
-        host,
-        Phase.CHECK,
-        Mark.CHECK,
-        (_("Check that nobody on the LAN answers for {vip}", vip=bound.address),),
-        duplicate_address_probe(bound.address, bound.device),
-        undo_note=NOTHING_TO_UNDO,
-        refusal=_(
-            "Another machine on the LAN already answers for {vip}. Choose an address"
-            " that nobody uses, or take it off that machine first.",
-            vip=bound.address,
-        ),
-    )
-
-
-def duplicate_address_probe(vip: IPAddress, device: str) -> Command:
-    """Exit status 0: nobody answered. 1: somebody did, arping prints the MAC."""
-    argv = ("arping", "-D", "-c", "2", "-w", "3", "-I", device, str(vip))
-    return Command(argv, root=True)
 
 
 def bind_address(host: str, phase: Phase, bound: BoundAddress) -> Change:
@@ -163,32 +140,17 @@ def release_address(host: str, phase: Phase, bound: BoundAddress) -> Change:
 
 def _address_command(verb: str, bound: BoundAddress) -> Command:
     # The label stands in "del" too: the kernel then refuses to delete an address
-    # that does not carry it, which protects the host's own.
+    # that does not carry it, which protects the host's own. IPv6 has no labels: there
+    # it is the prefix length, 128, that the kernel compares (inet6_addr_del).
     argv = ("ip", "addr", verb, str(bound.interface), "dev", bound.device)
+    if bound.interface.version == 6:
+        # preferred_lft 0: the host does not choose it as the source of its own calls.
+        # nodad on lo: nobody could have it twice there. On the LAN the kernel looks for
+        # a duplicate itself, and only then announces the address (addrconf_dad_work).
+        words = ("preferred_lft", "0") if verb == "add" else ()
+        quick = ("nodad",) if words and bound.device == LOOPBACK else ()
+        return Command((*argv, *quick, *words), root=True)
     return Command((*argv, "label", bound.label), root=True)
-
-
-def announce_address(host: str, bound: BoundAddress) -> Change:
-    """Gratuitous ARP, so that the neighbours learn the director's MAC at once."""
-    argv = ("arping", "-U", "-c", "2", "-I", bound.device, str(bound.address))
-    return Change(
-        host,
-        Phase.ANNOUNCE,
-        Mark.CHECK,
-        (_("Announce {vip} to the LAN", vip=bound.address),),
-        Command(argv, root=True),
-        undo_note=NOTHING_TO_UNDO,
-    )
-
-
-def announcement_after(undo: Command, host: str) -> Change | None:
-    """Return the call that follows when a VIP comes back to the LAN by an undo: the
-    neighbours may have learned of another director meanwhile."""
-    match undo.argv:
-        case ("ip", "addr", "add", interface, "dev", device, "label", label):
-            bound = BoundAddress(device, ip_interface(interface), label)
-            return None if device in INNER else announce_address(host, bound)
-    return None
 
 
 def add_route(host: str, route: Route) -> Change:

@@ -1,6 +1,9 @@
 """What a director needs beside its table: the VIPs on its network device.
 
-By hand: ``ip addr add 10.0.1.31/24 dev eth0 label eth0:1``. With NAT the replies come
+By hand: ``ip addr add 10.0.1.31/24 dev eth0 label eth0:1``. IPv6 has no labels:
+``ip addr add fd00::31/128 dev eth0 preferred_lft 0``, as keepalived does. The
+prefix tells a VIP from the host's own address, and the director never speaks as it of
+its own accord. ``ndisc_notify`` lets the kernel announce it. With NAT the replies come
 back through the director, which must forward them: ``sysctl -w net.ipv4.ip_forward=1``.
 """
 
@@ -44,6 +47,10 @@ def wish(
     The *inner_vip* is there while there is a service whose replies need it.
     """
     bound = tuple(vip_binding(vip, number, addresses) for vip, number in vips)
+    notify = tuple(
+        (of_device(device, "ndisc_notify", family=6), "1")
+        for device in sorted({b.device for b in bound if b.interface.version == 6})
+    )
     replacing = [s for s in table.services if s.source_nat and s.servers]
     rules = tuple(_source_nat(service, addresses) for service in replacing)
     pools = [source_nat.pool(s.local) for s in replacing]
@@ -54,7 +61,7 @@ def wish(
     return HostWish(
         addresses=(*bound, *_local_addresses(local, addresses)),
         table=table,
-        sysctls=(*forwarding(table, addresses), *tracking),
+        sysctls=(*forwarding(table, addresses), *tracking, *notify),
         source_nat=rules,
     )
 
@@ -102,7 +109,7 @@ def forwarding(
         (service.at.address, server.address)
         for service in table.services
         for server in service.servers
-        if server.method is ForwardingMethod.NAT
+        if server.method is ForwardingMethod.NAT and server.address.version == 4
     ]
     if not pairs:
         return ()
@@ -128,6 +135,8 @@ def vip_binding(
     """Return where the VIP goes: device and prefix of the network that holds it."""
     for own in own_addresses(addresses):
         if vip in own.interface.network:
+            if vip.version == 6:
+                return BoundAddress(own.device, ip_interface(f"{vip}/128"))
             prefix = own.interface.network.prefixlen
             label = f"{own.device}:{number}"
             return BoundAddress(own.device, ip_interface(f"{vip}/{prefix}"), label)
@@ -135,5 +144,12 @@ def vip_binding(
 
 
 def own_addresses(addresses: Sequence[BoundAddress]) -> list[BoundAddress]:
-    """The host's own addresses; a VIP is told by its label, ``eth0:1``."""
-    return [b for b in addresses if b.device != LOOPBACK and ":" not in b.label]
+    """The host's own addresses; a VIP is told by its label, ``eth0:1``, or in IPv6 by
+    its prefix, 128: no network is reached by such an address."""
+    return [
+        b
+        for b in addresses
+        if b.device != LOOPBACK
+        and ":" not in b.label
+        and (b.interface.version == 4 or b.interface.network.prefixlen < 128)
+    ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
-from cluster.lvs.host import GRE, GRE_CSUM, TUNNEL
+from cluster.lvs.host import GRE, GRE_CSUM, SIX_IN_FOUR, SIX_IN_SIX, TUNNEL
 from cluster.lvs.table import Tunnel
 from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.words import Sentence, gettext_noop
@@ -70,8 +70,13 @@ def chosen(kind: str, port: int | None, checksum: str) -> Tunnel | None:
     return None if found == IPIP else found
 
 
-def device(tunnel: Tunnel | None) -> str:
-    """Return the device of a real server that packets come out of."""
+def device(tunnel: Tunnel | None, inner: int = 4, outer: int = 4) -> str:
+    """Return the device of a real server that packets come out of.
+
+    *inner* is the family of the VIP, *outer* that of the real server.
+    """
+    if 6 in (inner, outer):
+        return SIX_IN_SIX if outer == 6 else SIX_IN_FOUR
     if tunnel is None or tunnel.type != TunnelType.GRE.value:
         return TUNNEL  # what comes out of GUE is IP in IP again
     return GRE_CSUM if tunnel.checksum == Checksum.WHOLE.value else GRE
@@ -115,11 +120,14 @@ def advice(tunnel: Tunnel | None, family: int = 4) -> Sentence:
 
 
 def wrong(
-    method: ForwardingMethod, tunnel: Tunnel | None
+    method: ForwardingMethod, tunnel: Tunnel | None, family: int | None = None
 ) -> Iterator[tuple[str, Sentence]]:
     """Yield (field, why) for a tunnel that ipvsadm would refuse or that means nothing."""
     if tunnel is None:
         return
+    if family == 6:
+        text = _("GUE and GRE are set up for IPv4 only. Choose IP in IP for IPv6.")
+        yield "tunnel_type", text
     kind = TunnelType(tunnel.type)
     if method is not ForwardingMethod.TUN:
         yield (

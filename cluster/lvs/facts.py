@@ -54,6 +54,9 @@ def parse_addresses(text: str) -> tuple[BoundAddress, ...]:
         for info in link.get("addr_info", []):
             if info["family"] not in ("inet", "inet6") or info["scope"] == "link":
                 continue
+            # IPv6: somebody else has it, so the kernel does not use it.
+            if info.get("dadfailed"):
+                continue
             interface = ip_interface(f"{info['local']}/{info['prefixlen']}")
             # gre0 gets fe80::7f00:1 with the scope of a host, from 127.0.0.1.
             if interface.version == 6 and interface.is_link_local:
@@ -63,7 +66,14 @@ def parse_addresses(text: str) -> tuple[BoundAddress, ...]:
 
 
 # What ``ip -d`` calls the kind of a device, with its module.
-_KINDS = {"ipip": "ipip", "gre": "ip_gre", "gretap": "ip_gre", "erspan": "ip_gre"}
+_KINDS = {
+    "ipip": "ipip",
+    "gre": "ip_gre",
+    "gretap": "ip_gre",
+    "erspan": "ip_gre",
+    "ip6tnl": "ip6_tunnel",
+    "sit": "sit",
+}
 
 
 def parse_tunnels(text: str) -> tuple[Tunnel, ...]:
@@ -114,7 +124,8 @@ def parse_gateways(text: str) -> tuple[Gateway, ...]:
 def _destination(route: dict[str, Any]) -> str:
     destination = str(route["dst"])
     bare = "/" not in destination and destination != "default"
-    return f"{destination}/32" if bare else destination
+    single = 128 if ":" in destination else 32
+    return f"{destination}/{single}" if bare else destination
 
 
 def parse_sysctls(text: str) -> tuple[tuple[str, str], ...]:
@@ -186,6 +197,8 @@ ROUTES = Fact(
     Command(("ip", "-j", "route", "show")),
     lambda text: (parse_routes(text), parse_gateways(text)),
 )
+# Asked where there is an IPv6 address only.
+GATEWAYS6 = Fact(Command(("ip", "-6", "-j", "route", "show")), parse_gateways)
 SYSCTLS = Fact(
     Command(
         (
@@ -193,7 +206,7 @@ SYSCTLS = Fact(
             "-rs",
             *(f"--include={name}" for name in sysctls.FILES),
             ".",
-            "/proc/sys/net/ipv4",
+            "/proc/sys/net",
         )
     ),
     parse_sysctls,

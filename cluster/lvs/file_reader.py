@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum
-from ipaddress import IPv4Address
 from typing import Any, TypeAlias, TypeVar
 
 from cluster.lvs.table import IPAddress
@@ -161,7 +160,7 @@ class Reader:
             self.refuse((*path, key), wrong.sentence)
             return None
 
-    def address(self, row: dict[str, Any], path: Path, key: str) -> IPv4Address | None:
+    def address(self, row: dict[str, Any], path: Path, key: str) -> IPAddress | None:
         if key not in row:
             return None
         try:
@@ -220,11 +219,11 @@ def _number(value: object, limits: tuple[int, int]) -> int:
     return number
 
 
-def _address(value: object) -> IPv4Address:
+def _address(value: object) -> IPAddress:
     if not isinstance(value, str):
         raise Wrong(_not_text(value))
     address = read_address(value)
-    if value != str(address):
+    if value != value.strip():
         raise Wrong(_("Write “{text}” without spaces.", text=address))
     return address
 

@@ -8,21 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cluster.lvs import settings_file
+from cluster.lvs.addresses import of_family
 from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import IPAddress, RealServer
 from cluster.lvs.wanted import Document, WantedCluster, WantedService
 
 
-def document(wanted: WantedCluster, real_servers: Mapping[str, IPAddress]) -> Document:
+def document(
+    wanted: WantedCluster, real_servers: Mapping[str, tuple[IPAddress, ...]]
+) -> Document:
     """Return the document, in one fixed order and without what goes without saying."""
-    names = {address: name for name, address in real_servers.items()}
+    names = {
+        family: {of_family(own, family): name for name, own in real_servers.items()}
+        for family in (4, 6)
+    }
     found: Document = {"cluster": wanted.cluster}
     if wanted.director:
         found["director"] = wanted.director
     if wanted.settings:
         found["settings"] = settings_file.document(wanted.settings)
-    found["services"] = [_service_document(one, names) for one in wanted.services]
+    found["services"] = [
+        _service_document(one, names[one.value.at.family]) for one in wanted.services
+    ]
     return found
 
 

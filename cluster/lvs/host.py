@@ -24,10 +24,18 @@ TUNNEL = "tunl0"
 # device of our own that takes these only.
 GRE, GRE_CSUM = "gre0", "gre-csum"
 TUNNELS = (TUNNEL, GRE, GRE_CSUM)
+# For IPv6 in IPv6, and in IPv4. The VIP itself is on lo: see real_server.py.
+SIX_IN_SIX, SIX_IN_FOUR = "ip6tnl0", "sit0"
+TUNNELS6 = (SIX_IN_SIX, SIX_IN_FOUR)
 # Devices that no neighbour sees: a VIP on them is accepted, not announced.
-INNER = (LOOPBACK, *TUNNELS)
+INNER = (LOOPBACK, *TUNNELS, *TUNNELS6)
 # The modules that make devices, with those that each of them brings along.
-BROUGHT = {"ipip": (TUNNEL,), "ip_gre": (GRE, "gretap0", "erspan0")}
+BROUGHT = {
+    "ipip": (TUNNEL,),
+    "ip_gre": (GRE, "gretap0", "erspan0"),
+    "ip6_tunnel": (SIX_IN_SIX,),
+    "sit": (SIX_IN_FOUR,),
+}
 FOU = "fou"
 ABSENT, DOWN = "absent", "down"
 

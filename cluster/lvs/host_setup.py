@@ -14,6 +14,7 @@ from cluster.lvs import (
     boot_place,
     change,
     facts,
+    lan,
     privileges,
     settings_plan,
     source_nat,
@@ -27,7 +28,13 @@ from cluster.lvs.ipvs_sysctls import CATALOGUE
 from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
 from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.source_nat import SourceNat
-from cluster.lvs.sysctls import ALONG_WITH_FORWARD, FORWARD, Purpose
+from cluster.lvs.sysctls import (
+    ALONG_WITH_FORWARD,
+    FORWARD,
+    FORWARD6,
+    Purpose,
+    of_device,
+)
 from cluster.lvs.table import ServiceAddress
 from cluster.lvs.terms import Protocol
 from cluster.lvs.words import Sentence
@@ -154,6 +161,9 @@ _ON_LO = BoundAddress("lo", ip_interface("192.0.2.1/32"), "lo:1")
 _ON_TUNNEL = BoundAddress(TUNNEL, ip_interface("192.0.2.1/32"), f"{TUNNEL}:1")
 _WITH_CHECKSUM = Tunnel(GRE_CSUM, up=True, module="ip_gre", local="192.0.2.1")
 _ON_ETH = BoundAddress("eth0", ip_interface("192.0.2.1/24"), "eth0:1")
+# 2001:db8::/32 is the same for IPv6 (RFC 3849).
+_ON_LO6 = BoundAddress("lo", ip_interface("2001:db8::1/128"))
+_ON_ETH6 = BoundAddress("eth0", ip_interface("2001:db8::1/128"))
 
 _SOURCE_NAT = SourceNat(ServiceAddress.of(Protocol.TCP, _VIP, 80), _VIP)
 
@@ -161,7 +171,7 @@ _SOURCE_NAT = SourceNat(ServiceAddress.of(Protocol.TCP, _VIP, 80), _VIP)
 def sample_commands(role: str) -> tuple[Command, ...]:
     """Return one command for every rule of the role's sudoers file, to ask
     ``sudo -l`` about. They come from the builders that a plan uses."""
-    probe = change.duplicate_address_probe(_VIP, "eth0")
+    probe = lan.duplicate_address_probe(_VIP, "eth0")
     timer = boot_place.timer(run=1, seconds=60)
     if role == "director":
         bind = change.bind_address("", Phase.BIND, _ON_ETH)
@@ -178,8 +188,13 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             _root("ipvsadm", "-R"),
             timer,
             probe,
-            change.announce_address("", _ON_ETH).command,
+            lan.announce_address("", _ON_ETH).command,
             *_both(bind),
+            *_both(change.bind_address("", Phase.BIND, _ON_ETH6)),
+            _set(Purpose.FORWARDING6, {FORWARD6: "1"}),
+            _set(
+                Purpose.ANNOUNCING, {of_device("eth0", "ndisc_notify", family=6): "1"}
+            ),
             _set(Purpose.FORWARDING, {FORWARD: "1", ALONG_WITH_FORWARD: "0"}),
             _set(Purpose.IPVS, {one.key: one.default or "0" for one in CATALOGUE}),
             *_settings_samples(),
@@ -190,19 +205,27 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             ),
         )
     if role == "real_server":
-        return (
-            timer,
-            *_both(change.bind_address("", Phase.PREPARE, _ON_LO)),
-            *_both(change.bind_address("", Phase.PREPARE, _ON_TUNNEL)),
-            *_both(change.add_route("", Route("192.0.2.1/32", "lo"))),
-            _set(Purpose.SILENCE, dict(ARP_SYSCTLS)),
-            _set(Purpose.TUNNEL, dict(TUNNEL_SYSCTLS[-1:])),
-            *(c for module in change.MODULES for c in _modprobe(module)),
-            *_both(change.switch_device("", TUNNEL, up=True)),
-            *_both(change.add_device("", _WITH_CHECKSUM)),
-            *_both(change.add_gue("", DEFAULT_PORT)),
-        )
+        return (timer, *_of_real_server())
     return (probe,)
+
+
+def _of_real_server() -> tuple[Command, ...]:
+    return (
+        *_both(change.bind_address("", Phase.PREPARE, _ON_LO)),
+        *_both(change.bind_address("", Phase.PREPARE, _ON_TUNNEL)),
+        *_both(change.bind_address("", Phase.PREPARE, _ON_LO6)),
+        *_both(change.add_route("", Route("192.0.2.1/32", "lo"))),
+        _set(Purpose.SILENCE, dict(ARP_SYSCTLS)),
+        _set(
+            Purpose.STRAIGHT,
+            {of_device("eth0", "accept_redirects", family=6): "0"},
+        ),
+        _set(Purpose.TUNNEL, dict(TUNNEL_SYSCTLS[-1:])),
+        *(c for module in change.MODULES for c in _modprobe(module)),
+        *_both(change.switch_device("", TUNNEL, up=True)),
+        *_both(change.add_device("", _WITH_CHECKSUM)),
+        *_both(change.add_gue("", DEFAULT_PORT)),
+    )
 
 
 def _modprobe(module: str) -> tuple[Command, ...]:

@@ -48,8 +48,30 @@ class Options:
         )
 
 
-def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
-    """Yield (field, why) for everything that does not go together."""
+def _of_family(options: Options, family: int | None) -> Iterator[Reason]:
+    if options.source_nat and family == 6:
+        yield (
+            "source_nat",
+            _("FULLNAT is set up for IPv4 only. Choose NAT without it for IPv6."),
+        )
+    if options.netmask is not None and family == 4 and options.netmask > 32:
+        yield (
+            "netmask",
+            _(
+                "An IPv4 address has 32 bits: {prefix} is out of range, 1 to 32 are"
+                " possible.",
+                prefix=options.netmask,
+            ),
+        )
+
+
+def of_service(
+    options: Options, protocol: Protocol, family: int | None = None
+) -> Iterator[Reason]:
+    """Yield (field, why) for everything that does not go together.
+
+    *family* is 4 or 6, None while nobody knows.
+    """
     name = options.scheduler.value
     if options.scheduler not in HASHING:
         text = _("Only sh and mh hash the client; {name} has no use for it.", name=name)
@@ -57,6 +79,7 @@ def of_service(options: Options, protocol: Protocol) -> Iterator[Reason]:
             yield "hash_port", text
         if options.hash_fallback:
             yield "hash_fallback", text
+    yield from _of_family(options, family)
     if options.netmask is not None and not options.persistence:
         yield (
             "netmask",

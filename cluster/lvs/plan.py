@@ -14,7 +14,8 @@ The order of a plan, and why:
 4. BIND      director: the VIP, when the table behind it is ready: no client meets a
              director that has the address but no service. When the VIP moves to
              another director, the old one releases it just before.
-5. ANNOUNCE  gratuitous ARP, so that neighbours forget an older owner.
+5. ANNOUNCE  gratuitous ARP, so that neighbours forget an older owner. In IPv6 the
+             kernel does it after BIND, told so in PREPARE; here it is waited for.
 6. CUT       director: real servers and services that are no longer wanted. After the
              additions, so a service is never without servers on the way.
 7. RELEASE   director: VIPs that nothing needs any more.
@@ -38,6 +39,7 @@ from cluster.lvs import (
     adoption,
     boot_file,
     change,
+    lan,
     settings_plan,
     source_nat,
     sysctls,
@@ -227,9 +229,9 @@ def _bound(
             # Of a VIP that moves we know who has it; a question would only keep the
             # clients waiting between the two directors.
             if bound.address not in moving:
-                yield change.check_address_free(host, bound)
+                yield lan.check_address_free(host, bound)
             yield change.bind_address(host, phase, bound)
-            yield change.announce_address(host, bound)
+            yield lan.announce_address(host, bound)
 
 
 def _others_serve(bound: BoundAddress, state: HostState, footprint: Footprint) -> bool:
@@ -365,7 +367,7 @@ def _still_needed(purpose: Purpose, state: HostState, footprint: Footprint) -> b
     it ours or one that somebody bound by hand. Alike with forwarding, while there is
     a NAT service that was made by hand.
     """
-    if purpose is Purpose.IPVS:
+    if purpose in (Purpose.IPVS, Purpose.ANNOUNCING, Purpose.STRAIGHT):
         return False
     if purpose in (Purpose.SILENCE, Purpose.TUNNEL):
         return bool(_foreign_vips(state, footprint))

@@ -6,6 +6,9 @@ expressions") says what it may be; no shell wildcard, which would match spaces.
 
 An address can only be taken off a device together with its label ``eth0:1``, and the
 kernel compares the label: the host's own address, label ``eth0``, is out of reach.
+In IPv6 it compares the prefix length: VIPs are bound as /128, and the host's own address
+has the prefix of its network. Only global and local unicast addresses are let through
+(2000::/3, fc00::/7), so that ::1 and fe80:: are never touched.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
 
 from cluster.lvs import (
     arming,
@@ -21,16 +25,18 @@ from cluster.lvs import (
     change,
     facts,
     ipvs_sysctls,
+    lan,
     script,
     source_nat,
 )
 from cluster.lvs.command import Command
-from cluster.lvs.host import GRE_CSUM, INNER, TUNNELS
+from cluster.lvs.host import GRE_CSUM, LOOPBACK, TUNNELS, TUNNELS6
 from cluster.lvs.real_server import ARP_SYSCTLS
 
 USER = boot_place.USER
 ROLES = ("director", "real_server", "probe")
 _ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
+_ADDRESS6 = r"([23][0-9a-f]{3}|f[cd][0-9a-f]{2})(:[0-9a-f]{0,4}){2,7}"
 _DEVICE = r"[a-z][a-z0-9._-]{0,14}"
 _KEY_DEVICE = r"[a-z][a-z0-9/_-]{0,14}"  # sysctl writes bond0.100 as bond0/100
 _NUMBER = r"[0-9]{1,5}"
@@ -66,6 +72,12 @@ class Rule:
     def lines(self) -> list[str]:
         spelled = f"^{self.arguments}$" if self.pattern else self.arguments
         return [f"{path} {spelled}" for path in _PLACES[self.program]]
+
+
+def _address6_pattern(device: str, *quick: str) -> str:
+    place = rf"{_ADDRESS6}/128 dev {device}"
+    words = " ".join((*quick, "preferred_lft", "0"))
+    return rf"addr (add {place} {words}|del {place})"
 
 
 def _exactly(command: Command) -> Rule:
@@ -132,11 +144,23 @@ _DIRECTOR_WRITES = (
         rf" label {_DEVICE}:{_NUMBER}",
         pattern=True,
     ),
+    Rule("ip", _address6_pattern(_DEVICE), pattern=True),
+    Rule(
+        "sysctl",
+        rf"-q -w( net\.ipv6\.conf\.{_KEY_DEVICE}\.ndisc_notify=[01]){{1,9}}",
+        pattern=True,
+    ),
     # NAT: the director forwards replies, and sends no redirect past itself.
     Rule(
         "sysctl",
         r"-q -w( net\.ipv4\.(ip_forward|vs\.conntrack|conf\.all\.accept_redirects"
         rf"|conf\.{_KEY_DEVICE}\.send_redirects)=[01]){{1,9}}",
+        pattern=True,
+    ),
+    Rule(
+        "sysctl",
+        rf"-q -w( net\.ipv6\.conf\.(all\.forwarding=[01]"
+        rf"|{_KEY_DEVICE}\.accept_ra=[0-2])){{1,9}}",
         pattern=True,
     ),
     # FULLNAT: only for connections of IPVS, whoever else's packets pass by.
@@ -153,7 +177,7 @@ _DIRECTOR_WRITES = (
 )
 _ARP_KEYS = "|".join(sorted({key.rsplit(".", 1)[1] for key, _ in ARP_SYSCTLS}))
 _TUNNELS = "|".join(TUNNELS)
-_ON_INNER = "|".join(f"{device} label {device}" for device in INNER)
+_ON_INNER = "|".join(f"{one} label {one}" for one in (LOOPBACK, *TUNNELS))
 _REAL_SERVER_WRITES = (
     _RETURN,
     Rule(
@@ -162,6 +186,7 @@ _REAL_SERVER_WRITES = (
         pattern=True,
     ),
     Rule("ip", rf"route (add|del) {_ADDRESS}/32 dev lo", pattern=True),
+    Rule("ip", _address6_pattern("lo", "nodad"), pattern=True),
     Rule(
         "sysctl",
         rf"-q -w( net\.ipv4\.conf\.(all|lo|{_TUNNELS})\.({_ARP_KEYS})=[0-8]){{1,10}}",
@@ -174,7 +199,13 @@ _REAL_SERVER_WRITES = (
     ),
     *(Rule("modprobe", module) for module in change.MODULES),
     *(Rule("modprobe", f"-r {module}") for module in change.MODULES),
-    Rule("ip", rf"link set ({_TUNNELS}) (up|down)", pattern=True),
+    Rule("ip", rf"link set ({_TUNNELS}|{'|'.join(TUNNELS6)}) (up|down)", pattern=True),
+    # NAT over IPv6 in one LAN: no redirect leads replies past the director.
+    Rule(
+        "sysctl",
+        rf"-q -w( net\.ipv6\.conf\.{_KEY_DEVICE}\.accept_redirects=[01]){{1,9}}",
+        pattern=True,
+    ),
     Rule("ip", rf"link add {GRE_CSUM} type gre local {_ADDRESS} icsum", pattern=True),
     Rule("ip", f"link del {GRE_CSUM}"),
     Rule("ip", rf"fou add port {_NUMBER} gue", pattern=True),
@@ -193,9 +224,12 @@ def rules_for(role: str) -> dict[str, tuple[Rule, ...]]:
 
 def allowed(role: str, command: Command) -> bool:
     """Return whether this is a command of ours for a host of this role: one that its
-    sudo allows, or one that writes a boot file of nothing but such commands."""
+    sudo allows, one that writes a boot file of nothing but such commands, or a question
+    to the LAN, which needs no root."""
     if not command.root:
-        return boot_place.writes_there(command) and _is_script(role, command.stdin)
+        if boot_place.writes_there(command):
+            return _is_script(role, command.stdin)
+        return role in ("director", "probe") and _asks_the_lan(command)
     rules = (rule for group in rules_for(role).values() for rule in group)
     return any(rule.allows(command.argv) for rule in rules)
 
@@ -205,6 +239,18 @@ def _is_script(role: str, data: bytes) -> bool:
         return all(allowed(role, one) for one in script.read(data, arming.FIXED))
     except ValueError:
         return False
+
+
+def _asks_the_lan(command: Command) -> bool:
+    device, address = ("", *command.argv)[-2:]
+    if not (re.fullmatch(_DEVICE, device) and re.fullmatch(_ADDRESS6, address)):
+        return False
+    try:
+        vip = IPv6Address(address)
+    except AddressValueError:
+        return False
+    asked = (lan.duplicate_address_probe, lan.announced_by_kernel)
+    return command.argv in [ask(vip, device).argv for ask in asked]
 
 
 def sudoers(role: str, user: str = USER) -> str:

@@ -6,6 +6,8 @@ By hand, on every real server::
     ip addr add 10.0.1.31/32 dev lo label lo:1
     ip route add 10.0.1.31/32 dev lo
 
+    ip addr add fd00::31/128 dev lo nodad preferred_lft 0 # IPv6: nothing but this
+
     modprobe ipip; ip link set tunl0 up                   # TUN: instead of lo
     sysctl -w net.ipv4.conf.tunl0.rp_filter=2
     ip addr add 10.0.1.31/32 dev tunl0 label tunl0:1
@@ -15,6 +17,9 @@ By hand, on every real server::
     ip link add gre-csum type gre local 10.0.1.6 icsum    # gre with checksum
 
 The kernel uses the larger value of ``all`` and the device, see ip-sysctl, arp_ignore.
+In IPv6 the tunnel is ip6tnl0 (or sit0 when the real server is reached over IPv4), nothing
+filters by the way back, and the VIP stays on ``lo``. A host answers for an address only on the device that has it (ndisc_recv_ns), so
+that ``lo`` is silence enough, and adds the route by itself.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from cluster.lvs.host import (
     INNER,
     LOOPBACK,
     TUNNEL,
+    TUNNELS6,
     BoundAddress,
     HostState,
     HostWish,
@@ -76,17 +82,22 @@ def wish(
     """
     whole = HostWish(gue=tuple(sorted(set(gue))))
     for device, vips in served.items():
-        bound = tuple(
-            BoundAddress(device, ip_interface(f"{vip}/32"), f"{device}:{number}")
-            for vip, number in vips
-        )
+        bound = tuple(_bound(device, vip, number) for vip, number in vips)
         if bound and device == LOOPBACK:
-            routes = tuple(Route(str(b.interface), LOOPBACK) for b in bound)
-            whole |= HostWish(bound, routes, ARP_SYSCTLS)
+            by_arp = [b for b in bound if b.interface.version == 4]
+            routes = tuple(Route(str(b.interface), LOOPBACK) for b in by_arp)
+            whole |= HostWish(bound, routes, ARP_SYSCTLS if by_arp else ())
         elif bound:
             there = (_tunnel(device, rip),)
-            whole |= HostWish(bound, sysctls=tunnel_sysctls(device), tunnels=there)
+            needs = () if device in TUNNELS6 else tunnel_sysctls(device)
+            whole |= HostWish(bound, sysctls=needs, tunnels=there)
     return whole
+
+
+def _bound(device: str, vip: IPAddress, number: int) -> BoundAddress:
+    if vip.version == 6:
+        return BoundAddress(LOOPBACK, ip_interface(f"{vip}/128"))
+    return BoundAddress(device, ip_interface(f"{vip}/32"), f"{device}:{number}")
 
 
 def _tunnel(device: str, rip: IPAddress) -> Tunnel:
@@ -101,5 +112,7 @@ def inner_vips(state: HostState) -> tuple[BoundAddress, ...]:
     return tuple(
         bound
         for bound in state.addresses
-        if bound.device in INNER and not bound.address.is_loopback
+        if bound.device in INNER
+        and bound.interface.version == 4
+        and not bound.address.is_loopback
     )

@@ -15,13 +15,15 @@ from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 
 CONF = "net.ipv4.conf"
+CONF6 = "net.ipv6.conf"
 FORWARD = "net.ipv4.ip_forward"
+FORWARD6 = f"{CONF6}.all.forwarding"
 # Writing ip_forward makes the kernel write this one too (devinet.c,
 # inet_forward_change): off with forwarding, on without it, whatever it was.
 ALONG_WITH_FORWARD = f"{CONF}.all.accept_redirects"
 CONNTRACK = f"{VS}.conntrack"
 
-# What a host is asked for; the names of files below /proc/sys/net/ipv4.
+# What a host is asked for; the names of files below /proc/sys/net.
 FILES = (
     "arp_ignore",
     "arp_announce",
@@ -30,12 +32,17 @@ FILES = (
     "send_redirects",
     "ip_forward",
     *NAMES,
+    "ndisc_notify",
+    "forwarding",
+    "accept_ra",
 )
 _DEVICES = "(all|default|lo|tunl0|gre0|gre-csum)"
 _KEPT = re.compile(
     rf"net\.ipv4\.(ip_forward|vs\.({'|'.join(NAMES)})|conf\.all\.accept_redirects"
     rf"|conf\.{_DEVICES}\.(arp_ignore|arp_announce|rp_filter)"
     r"|conf\.[^.]+\.send_redirects)"
+    r"|net\.ipv6\.conf\.(all\.forwarding"
+    r"|[^.]+\.(ndisc_notify|accept_ra|accept_redirects))"
 )
 _SWAP = str.maketrans("/.", "./")
 
@@ -48,6 +55,9 @@ class Purpose(Enum):
     FORWARDING = "forwarding"
     TRACKING = "tracking"
     IPVS = "ipvs"
+    ANNOUNCING = "announcing"
+    FORWARDING6 = "forwarding6"
+    STRAIGHT = "straight"
 
     def reason(self, host: str) -> Sentence:
         return {
@@ -68,6 +78,20 @@ class Purpose(Enum):
                 host=host,
             ),
             Purpose.IPVS: _("Set how IPVS works on {host}", host=host),
+            Purpose.ANNOUNCING: _(
+                "Let the kernel of {host} announce each new IPv6 address to the LAN",
+                host=host,
+            ),
+            Purpose.FORWARDING6: _(
+                "Let {host} pass IPv6 replies of real servers on to the clients, and"
+                " keep the routes that it has learned",
+                host=host,
+            ),
+            Purpose.STRAIGHT: _(
+                "Let {host} ignore IPv6 redirects: they would lead its replies past the"
+                " director",
+                host=host,
+            ),
         }[self]
 
     def end(self, host: str) -> Sentence:
@@ -81,6 +105,13 @@ class Purpose(Enum):
                 "Let {host} track balanced connections as before", host=host
             ),
             Purpose.IPVS: _("Let IPVS work on {host} as before", host=host),
+            Purpose.ANNOUNCING: _(
+                "Let {host} announce IPv6 addresses as before", host=host
+            ),
+            Purpose.FORWARDING6: _(
+                "Let {host} forward IPv6 packets as before", host=host
+            ),
+            Purpose.STRAIGHT: _("Let {host} heed IPv6 redirects as before", host=host),
         }[self]
 
 
@@ -92,6 +123,11 @@ def purpose_of(key: str) -> Purpose:
         return Purpose.TRACKING
     if key.startswith(f"{VS}."):
         return Purpose.IPVS
+    if key.startswith(f"{CONF6}."):
+        return {
+            "ndisc_notify": Purpose.ANNOUNCING,
+            "accept_redirects": Purpose.STRAIGHT,
+        }.get(last, Purpose.FORWARDING6)
     if key == FORWARD or last.endswith("_redirects"):
         return Purpose.FORWARDING
     return Purpose.SILENCE
@@ -103,8 +139,9 @@ def spelled(path: str) -> str | None:
     return key if _KEPT.fullmatch(key) else None
 
 
-def of_device(device: str, name: str) -> str:
-    return f"{CONF}.{device.replace('.', '/')}.{name}"
+def of_device(device: str, name: str, *, family: int = 4) -> str:
+    conf = CONF if family == 4 else CONF6
+    return f"{conf}.{device.replace('.', '/')}.{name}"
 
 
 def value(now: Mapping[str, str], key: str) -> str | None:

@@ -54,6 +54,16 @@ class ServiceAddress:
         return (self.protocol.switch, endpoint(self.address, self.port))
 
     @property
+    def word(self) -> str:
+        """Return ``TCP`` or ``FWM``, as a listing of ipvsadm begins."""
+        return self.protocol.label if self.protocol else "FWM"
+
+    @property
+    def place(self) -> str:
+        """Return what stands behind it: ``10.0.1.31:80`` or ``7``."""
+        return str(self).partition(" ")[2]
+
+    @property
     def sort_key(self) -> tuple[str, int, int, int, int]:
         packed = int(self.address) if self.address else 0
         name = self.protocol.value if self.protocol else "fwmark"

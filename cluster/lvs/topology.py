@@ -18,6 +18,7 @@ _SERVER_HEIGHT, _SERVER_STEP = 66.0, 76.0
 _CLIENTS_X, _CLIENTS_R = 74.0, 44.0
 _PILL_HEIGHT, _PILL_STEP, _PILL_WIDTH = 24.0, 30.0, 112.0
 _PILLS_A_ROW = 2
+_GAP = 8.0  # between two pills
 _THINNEST, _THICKEST = 1.5, 9.0
 _RETURN_HEIGHT = 52.0
 
@@ -81,17 +82,19 @@ def draw(
     rates: Sequence[float | None],
     *,
     replies_pass_by: bool,
+    long_names: bool = False,
 ) -> Drawing:
     """Lay out directors with so many VIPs each, and one real server per rate.
 
     *acting* is the index of the director whose lines are drawn. Unknown rates get the
-    thinnest line. *replies_pass_by*: direct routing or tunneling is used.
+    thinnest line. *replies_pass_by*: direct routing or tunneling is used. *long_names*:
+    a VIP needs a row of its own.
     """
-    heights = [_director_height(count) for count in vips]
+    a_row = 1 if long_names else _PILLS_A_ROW
+    heights = [_director_height(count, a_row) for count in vips]
     directors_height = sum(heights) + 34.0 * max(len(heights) - 1, 0)
-    servers_height = max(
-        len(rates) * _SERVER_STEP - (_SERVER_STEP - _SERVER_HEIGHT), 0.0
-    )
+    gap = _SERVER_STEP - _SERVER_HEIGHT
+    servers_height = max(len(rates) * _SERVER_STEP - gap, 0.0)
     body = max(directors_height, servers_height, 2 * _CLIENTS_R + 40.0)
     height = body + 2 * _EDGE + (_RETURN_HEIGHT if replies_pass_by else 0.0)
     middle = _EDGE + body / 2
@@ -103,7 +106,7 @@ def draw(
         _SERVER_WIDTH,
         [_SERVER_HEIGHT] * len(rates),
         middle - servers_height / 2,
-        _SERVER_STEP - _SERVER_HEIGHT,
+        gap,
     )
     inflow: Flow | None = None
     flows: tuple[Flow, ...] = ()
@@ -115,7 +118,7 @@ def draw(
         clients=(_CLIENTS_X, round(middle, 1), _CLIENTS_R),
         directors=directors,
         pills=tuple(
-            _pills(box, count) for box, count in zip(directors, vips, strict=True)
+            _pills(box, n, a_row) for box, n in zip(directors, vips, strict=True)
         ),
         servers=servers,
         inflow=inflow,
@@ -149,8 +152,8 @@ def line_widths(rates: Sequence[float | None]) -> tuple[float, ...]:
     )
 
 
-def _director_height(vips: int) -> float:
-    rows = -(-vips // _PILLS_A_ROW)
+def _director_height(vips: int, a_row: int) -> float:
+    rows = -(-vips // a_row)
     return 64.0 + (rows * _PILL_STEP + 10.0 if rows else 0.0)
 
 
@@ -164,12 +167,13 @@ def _stacked(
     return tuple(boxes)
 
 
-def _pills(director: Box, count: int) -> tuple[Box, ...]:
+def _pills(director: Box, count: int, a_row: int) -> tuple[Box, ...]:
+    width = _PILL_WIDTH if a_row > 1 else _PILLS_A_ROW * _PILL_WIDTH + _GAP
     return tuple(
         Box(
-            director.x + 16.0 + (place % _PILLS_A_ROW) * (_PILL_WIDTH + 8.0),
-            round(director.y + 64.0 + (place // _PILLS_A_ROW) * _PILL_STEP, 1),
-            _PILL_WIDTH,
+            director.x + 16.0 + (place % a_row) * (width + _GAP),
+            round(director.y + 64.0 + (place // a_row) * _PILL_STEP, 1),
+            width,
             _PILL_HEIGHT,
         )
         for place in range(count)

@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Address
 
 from cluster.lvs import director, encapsulation, options, source_nat
+from cluster.lvs.addresses import Wrong as Wrong
+from cluster.lvs.addresses import no_vip, short
+from cluster.lvs.addresses import read_address as read_address
 from cluster.lvs.host import BoundAddress
 from cluster.lvs.options import Options, Reason
 from cluster.lvs.table import IPAddress, ServiceAddress, Tunnel
@@ -34,15 +37,7 @@ MOST_LOCAL = 64  # local addresses of one service
 PROTOCOLS = tuple(Protocol)
 METHODS = tuple(ForwardingMethod)
 THRESHOLDS = (0, MAX_THRESHOLD)
-NETMASKS = (1, 32)
-
-
-class Wrong(ValueError):
-    """A word that cannot be what it should be; *sentence* says why."""
-
-    def __init__(self, sentence: Sentence) -> None:
-        self.sentence = sentence
-        super().__init__(str(sentence))
+NETMASKS = (1, 128)  # of IPv4 up to 32 only, see options.of_service
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +59,17 @@ def read_number(text: str, low: int, high: int) -> int:
     if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
         raise Wrong(
             _("“{text}” is no whole number. Write {low} to {high}.",
-              text=_short(text), low=low, high=high)
+              text=short(text), low=low, high=high)
         )  # fmt: skip
     if re.match(r"-?0[0-9]", text):
-        raise Wrong(_("Write {text} without leading zeros.", text=_short(text)))
+        raise Wrong(_("Write {text} without leading zeros.", text=short(text)))
     # Longer than any limit of ours: int() of a megabyte of digits takes its time.
     if len(text) > 12 or not low <= int(text) <= high:
         raise Wrong(
             _("{text} is out of range: {low} to {high} are possible.",
-              text=_short(text), low=low, high=high)
+              text=short(text), low=low, high=high)
         )  # fmt: skip
     return int(text)
-
-
-def read_address(text: str) -> IPv4Address:
-    """Return an IPv4 address; raises Wrong with what is odd about the text."""
-    text = text.strip()
-    try:
-        return IPv4Address(text)
-    except AddressValueError:
-        raise Wrong(_why_no_address(text)) from None
 
 
 def read_netmask(text: str) -> int:
@@ -99,7 +85,7 @@ def read_netmask(text: str) -> int:
     # The constructor also takes a host mask, 0.0.0.255, which means something else.
     if not prefix or IPv4Network((0, prefix)).netmask != mask:
         raise Wrong(
-            _("{text} is no netmask such as 255.255.255.0 or 24.", text=_short(text))
+            _("{text} is no netmask such as 255.255.255.0 or 24.", text=short(text))
         )
     return prefix
 
@@ -120,36 +106,6 @@ def read_local(text: str) -> tuple[IPAddress, IPAddress]:
     return ends
 
 
-def _why_no_address(text: str) -> Sentence:
-    shown = _short(text)
-    if "/" in text:
-        return _(
-            "Write the address alone, without “{rest}”: the prefix is that of the"
-            " director's network.",
-            rest=_short(text[text.index("/") :]),
-        )
-    if re.fullmatch(r"[0-9.]+:[0-9]*", text, re.ASCII):
-        return _("Write the address alone: the port has a field of its own.")
-    if text.count(":") > 1:
-        return _("“{text}” looks like IPv6. A VIP is an IPv4 address here.", text=shown)
-    numbers = text.split(".")
-    if len(numbers) == 4 and all(re.fullmatch("[0-9]{1,9}", n) for n in numbers):
-        big = next((n for n in numbers if int(n) > 255), None)
-        if big:
-            return _(
-                "“{text}” is no IPv4 address: {number} is larger than 255.",
-                text=shown,
-                number=big,
-            )
-        # Some programs read 031 as octal: 25. Nobody shall have to guess.
-        return _("Write “{text}” without leading zeros.", text=shown)
-    return _("“{text}” is no IPv4 address such as 10.0.1.31.", text=shown)
-
-
-def _short(text: str, longest: int = 40) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
-
-
 # -- a service among its surroundings -------------------------------------------------
 
 
@@ -159,7 +115,7 @@ class Server:
 
     row: int
     name: str
-    address: IPv4Address | None = None
+    address: IPAddress | None = None
     port: int | None = None
     method: ForwardingMethod = ForwardingMethod.DR
     upper: int | None = None
@@ -171,7 +127,7 @@ class Server:
 class Draft:
     """A service as typed, as far as it could be read."""
 
-    address: IPv4Address | None = None
+    address: IPAddress | None = None
     port: int | None = None
     protocol: Protocol = Protocol.TCP
     servers: tuple[Server, ...] = ()
@@ -212,7 +168,8 @@ def check(draft: Draft, around: Surroundings) -> list[Finding]:
             why = _twice(draft.address, draft.port, draft.protocol, around)
         if why is not None:
             found.append(Finding("address", why))
-    reasons = options.of_service(draft.options, draft.protocol)
+    family = draft.address.version if draft.address else None
+    reasons = options.of_service(draft.options, draft.protocol, family)
     found += [Finding(name, why) for name, why in reasons]
     found += _local(draft, around)
     for server in draft.servers:
@@ -220,29 +177,15 @@ def check(draft: Draft, around: Surroundings) -> list[Finding]:
     return found + _same_servers(draft.servers)
 
 
-def _vip(vip: IPv4Address, around: Surroundings) -> Sentence | None:
-    return _special(vip) or _owned(vip, around) or _on_lan(vip, around)
+def _vip(vip: IPAddress, around: Surroundings) -> Sentence | None:
+    return no_vip(vip) or _owned(vip, around) or _on_lan(vip, around)
 
 
 def inner_vip(address: IPAddress, around: Surroundings) -> Sentence | None:
     """Return why the address cannot be the default route of real servers."""
     if address in {at.address for at in around.services}:
         return _("{address} is a VIP of this cluster.", address=address)
-    return _special(address) or _owned(address, around) or _on_lan(address, around)
-
-
-def _special(vip: IPAddress) -> Sentence | None:
-    if vip.is_loopback:
-        return _("{vip} is a loopback address: no client can reach it.", vip=vip)
-    if vip.is_multicast:
-        return _("{vip} is a multicast address. A VIP belongs to one host.", vip=vip)
-    if int(vip) >> 24 == 0:
-        return _("{vip} stands for “this network”, it cannot be bound.", vip=vip)
-    if vip == IPv4Address("255.255.255.255"):
-        return _("{vip} is the broadcast address of every network.", vip=vip)
-    if vip.is_reserved:
-        return _("{vip} is reserved, no network uses such addresses.", vip=vip)
-    return None
+    return no_vip(address) or _owned(address, around) or _on_lan(address, around)
 
 
 def _owned(vip: IPAddress, around: Surroundings) -> Sentence | None:
@@ -264,6 +207,12 @@ def _on_lan(vip: IPAddress, around: Surroundings) -> Sentence | None:
             networks=listed([f"{b.device} {b.interface.network}" for b in around.networks]),
         )  # fmt: skip
     network = own.interface.network
+    if isinstance(vip, IPv6Address):
+        # The first address of an IPv6 network means "any router", RFC 4291, 2.6.1.
+        if network.prefixlen < 127 and vip == network.network_address:
+            return _("{vip} stands for every router of {network}.",
+                     vip=vip, network=network)  # fmt: skip
+        return None
     if network.prefixlen < 31 and vip == network.network_address:
         return _(
             "{vip} is the name of the network {network}.", vip=vip, network=network
@@ -275,7 +224,7 @@ def _on_lan(vip: IPAddress, around: Surroundings) -> Sentence | None:
 
 
 def _twice(
-    vip: IPv4Address, port: int, protocol: Protocol, around: Surroundings
+    vip: IPAddress, port: int, protocol: Protocol, around: Surroundings
 ) -> Sentence | None:
     at = ServiceAddress.of(protocol, vip, port)
     if at in around.services:
@@ -298,6 +247,8 @@ def _local(draft: Draft, around: Surroundings) -> Iterator[Finding]:
         why = None
         if address in taken:
             why = _("{address} is a VIP of this cluster.", address=address)
+        elif address.version == 6:
+            why = _("FULLNAT replaces addresses of IPv4 only.")
         elif address not in own:
             why = _owned(address, around) or _on_lan(address, around)
         if why:
@@ -325,7 +276,9 @@ def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]
         server.method, server.upper, server.lower, draft.options
     )
     found += [Finding(name, why, server.row) for name, why in reasons]
-    tunnel = [*encapsulation.wrong(server.method, server.tunnel)]
+    places = (server.address, draft.address)
+    family = max((one.version for one in places if one), default=4)
+    tunnel = [*encapsulation.wrong(server.method, server.tunnel, family)]
     tunnel = tunnel or [*_mixed_gre(server, draft, around)]
     return found + [Finding(name, why, server.row) for name, why in tunnel]
 
@@ -351,10 +304,14 @@ def _mixed_gre(server: Server, draft: Draft, around: Surroundings) -> Iterator[R
 
 
 def _place(
-    server: Server, rip: IPv4Address, vip: IPv4Address | None, around: Surroundings
+    server: Server, rip: IPAddress, vip: IPAddress | None, around: Surroundings
 ) -> Sentence | None:
     if rip == vip:
         return _("{rip} is the VIP itself.", rip=rip)
+    if vip and rip.version != vip.version:
+        why = _other_family(server, rip, vip)
+        if why:
+            return why
     if any(bound.address == rip for bound in around.networks):
         return _(
             "{rip} is the director {director} itself. Choose a real server.",
@@ -373,6 +330,31 @@ def _place(
         rip=rip,
         director=around.director,
         networks=listed([str(own.interface.network) for own in networks]),
+    )
+
+
+def _other_family(server: Server, rip: IPAddress, vip: IPAddress) -> Sentence | None:
+    """Only a tunnel carries one family in the other (ip_vs_ctl.c, ip_vs_add_dest)."""
+    if server.method is ForwardingMethod.TUN and vip.version == 6:
+        return None
+    if server.method is ForwardingMethod.TUN:
+        return _(
+            "{name} is reached at {rip}: a tunnel over IPv6 carries IPv6 only here, and"
+            " the VIP {vip} is IPv4.",
+            name=server.name,
+            rip=rip,
+            vip=vip,
+        )
+    return _(
+        "{name} is reached at {rip}, which is IPv{other}, and the VIP {vip} is"
+        " IPv{family}: {method} cannot change the family. Give the host an address of"
+        " IPv{family}.",
+        name=server.name,
+        rip=rip,
+        other=rip.version,
+        vip=vip,
+        family=vip.version,
+        method=_(server.method.label),
     )
 
 

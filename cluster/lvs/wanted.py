@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from typing import Any, TypeAlias
 
 from cluster.lvs.file_reader import Problem
@@ -54,7 +53,7 @@ class Known:
 
     cluster: str
     directors: tuple[str, ...] = ()
-    real_servers: Mapping[str, IPv4Address] = field(default_factory=dict)
+    real_servers: Mapping[str, tuple[IPAddress, ...]] = field(default_factory=dict)
 
 
 class Refused(ValueError):

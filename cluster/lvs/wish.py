@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, TypeAlias
 
-from cluster.lvs import director, encapsulation, real_server, rules
-from cluster.lvs.host import INNER, LOOPBACK, HostState, HostWish
+from cluster.lvs import director, encapsulation, nat6, real_server, rules
+from cluster.lvs.host import INNER, LOOPBACK, BoundAddress, HostState, HostWish
 from cluster.lvs.settings import Settings
 from cluster.lvs.table import IPAddress, RealServer, Table
 from cluster.lvs.terms import ForwardingMethod
@@ -30,7 +30,7 @@ class Vip:
 class ClusterWish:
     """What the operator wants of a cluster.
 
-    *real_servers* maps the address of each real server that can be set up over SSH
+    *real_servers* maps each address of each real server that can be set up over SSH
     to the name of its host; *director* is the one that holds the VIPs, *directors*
     those that *settings* are for.
     """
@@ -100,19 +100,27 @@ def host_wishes(
 
     Raises ``director.NoNetwork`` when a VIP is in no network of the director.
     """
-    wishes = {name: HostWish() for name in observed}
+    wishes, lan = {name: HostWish() for name in observed}, list[BoundAddress]()
     if wish.vips and wish.director in observed:
+        state = observed[wish.director]
+        numbered = [(vip.address, vip.number) for vip in wish.vips]
         wishes[wish.director] = director.wish(
-            wish.table,
-            [(vip.address, vip.number) for vip in wish.vips],
-            observed[wish.director].addresses,
-            wish.settings.inner_vip,
+            wish.table, numbered, state.addresses, wish.settings.inner_vip
         )
+        lan = director.own_addresses(state.addresses)
+        six = nat6.director_sysctls(wish.table, lan, state)
+        wishes[wish.director] |= HostWish(sysctls=six)
     uses = _uses(wish.table)
     for rip, name in wish.real_servers:
         served, gue = _served_by(wish, uses.get(rip, ()))
         if served:
-            wishes[name] = real_server.wish(served, rip, gue)
+            # A host may be reached by two addresses, one of each family.
+            wishes[name] = wishes.get(name, HostWish()) | real_server.wish(
+                served, rip, gue
+            )
+        if name in observed and lan:
+            six = nat6.real_server_sysctls(uses.get(rip, ()), rip, lan, observed[name])
+            wishes[name] |= HostWish(sysctls=six)
     for name in wish.directors:
         if name in wishes:
             # What a service needs comes last: it has the last word about a sysctl.
@@ -149,7 +157,7 @@ def _served_by(
     used: dict[str, set[IPAddress | None]] = {}
     gue = set()
     for vip, server in uses:
-        device = _device(server)
+        device = _device(server, vip.version if vip else 4)
         if not device:
             continue
         used.setdefault(device, set()).add(vip)
@@ -163,8 +171,8 @@ def _served_by(
     return served, gue
 
 
-def _device(server: RealServer) -> str:
+def _device(server: RealServer, family: int) -> str:
     """Return the device that has the VIP on a real server, "" when it needs none."""
     if server.method is ForwardingMethod.TUN:
-        return encapsulation.device(server.tunnel)
+        return encapsulation.device(server.tunnel, family, server.address.version)
     return LOOPBACK if server.method is ForwardingMethod.DR else ""

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 
 from cluster.lvs import encapsulation, options, settings_file, validate
+from cluster.lvs.addresses import of_family
 from cluster.lvs.encapsulation import Checksum, TunnelType
 from cluster.lvs.file_reader import Path, Reader, shown
 from cluster.lvs.options import Options
 from cluster.lvs.settings import Settings
 from cluster.lvs.table import (
+    IPAddress,
     RealServer,
     ServiceAddress,
     Tunnel,
@@ -96,7 +98,7 @@ class _Line:
     """One real server as far as it could be read, in the order of the file."""
 
     name: str
-    address: IPv4Address | None
+    address: IPAddress | None
     port: int | None
     weight: int | None
     method: ForwardingMethod
@@ -112,7 +114,7 @@ class _Entry:
     """One service as far as it could be read."""
 
     protocol: Protocol
-    vip: IPv4Address | None
+    vip: IPAddress | None
     port: int | None
     options: Options
     name: str
@@ -255,10 +257,11 @@ def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
     needed = ("protocol", "vip", "port")
     row = reader.mapping(data, path, SERVICE_KEYS, needed, _("a virtual service"))
     port = reader.number(row, path, "port", validate.PORTS)
+    vip = reader.address(row, path, "vip")
     lines = reader.items(row, path, "real_servers", validate.MOST_SERVERS)
     return _Entry(
         reader.choice(row, path, "protocol", validate.PROTOCOLS, Protocol.TCP),
-        reader.address(row, path, "vip"),
+        vip,
         port,
         _options(reader, row, path),
         reader.name(row, path, "name", LONGEST_NAME),
@@ -266,7 +269,7 @@ def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
         reader.name(row, path, "notes", LONGEST_NOTES),
         reader.switch(row, path, "enabled", default=True),
         tuple(
-            _line(reader, line, (*path, "real_servers", n), known, port)
+            _line(reader, line, (*path, "real_servers", n), known, (vip, port))
             for n, line in enumerate(lines)
         ),
     )
@@ -291,11 +294,17 @@ def _options(reader: Reader, row: Document, path: Path) -> Options:
 
 
 def _line(
-    reader: Reader, data: object, path: Path, known: Known, port: int | None
+    reader: Reader,
+    data: object,
+    path: Path,
+    known: Known,
+    at: tuple[IPAddress | None, int | None],
 ) -> _Line:
     row = reader.mapping(data, path, SERVER_KEYS, (), _("a real server"))
     key = "host" if "host" in row else "address"
-    name, address = _place(reader, row, path, known)
+    (vip, port), (name, own) = at, _place(reader, row, path, known)
+    # Of a host with two addresses the one of the VIP's family is meant.
+    address = of_family(own, vip.version if vip else 4) if own else None
     return _Line(
         name,
         address,
@@ -320,23 +329,23 @@ def _tunnel(reader: Reader, row: Document, path: Path) -> Tunnel | None:
 
 def _place(
     reader: Reader, row: Document, path: Path, known: Known
-) -> tuple[str, IPv4Address | None]:
-    """Return name and address of a real server, from a host or a bare address."""
+) -> tuple[str, tuple[IPAddress, ...]]:
+    """Return name and addresses of a real server, from a host or a bare address."""
     if ("host" in row) == ("address" in row):
         if row:
             text = _("Write either “host” or “address”: one of them, not both.")
             reader.refuse(path, text)
-        return "", None
+        return "", ()
     if "address" in row:
         address = reader.address(row, path, "address")
-        return _name_of(address, known), address
+        return _name_of(address, known), (address,) if address else ()
     name = reader.text(row, path, "host")
     if name and name not in known.real_servers:
         text = _("This cluster has no real server “{name}”.", name=shown(name))
         reader.refuse_word((*path, "host"), name, tuple(known.real_servers), text)
-    return name, known.real_servers.get(name)
+    return name, known.real_servers.get(name, ())
 
 
-def _name_of(address: IPv4Address | None, known: Known) -> str:
-    names = (name for name, rip in known.real_servers.items() if rip == address)
+def _name_of(address: IPAddress | None, known: Known) -> str:
+    names = (name for name, own in known.real_servers.items() if address in own)
     return next(names, str(address or ""))

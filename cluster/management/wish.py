@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
 
 from django.db import transaction
 
@@ -25,11 +24,10 @@ LONGEST_OBJECT = 120
 
 def known(cluster: Cluster) -> Known:
     directors = cluster.hosts.directors().values_list("name", flat=True)
-    servers = cluster.hosts.real_servers().values_list("name", "address")
     return Known(
         cluster.slug,
         tuple(directors),
-        {name: IPv4Address(address) for name, address in servers},
+        {host.name: host.addresses for host in cluster.hosts.real_servers()},
     )
 
 
@@ -103,7 +101,7 @@ def _some(sentences: list[Sentence]) -> Sentence:
 
 def _remarks(services: tuple[WantedService, ...], names: Known) -> list[Sentence]:
     """Say what is allowed and may still surprise."""
-    managed = set(names.real_servers.values())
+    managed = {rip for own in names.real_servers.values() for rip in own}
     found = []
     for service in services:
         at, off = service.value.at, service.off

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cluster.lvs.addresses import of_family
 from cluster.lvs.host import Footprint, HostState
 from cluster.lvs.settings import Settings
-from cluster.lvs.table import Table, VirtualService
+from cluster.lvs.table import IPAddress, Table, VirtualService
 from cluster.lvs.wish import ClusterWish, Vip
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Cluster(models.Model):
             director=self.director.name if self.director else "",
             table=Table(tuple(values)),
             vips=tuple(vip for vip in vips if vip.address in used),
-            real_servers=tuple((ip_address(h.address), h.name) for h in servers),
+            real_servers=tuple((rip, h.name) for h in servers for rip in h.addresses),
             settings=wished,
             directors=tuple(host.name for host in directors),
         )
@@ -161,7 +162,8 @@ class HostQuerySet(models.QuerySet["Host"]):
 class Host(models.Model):
     """A machine that we reach over SSH.
 
-    *address* is the one on the LAN (DIP or RIP); *ssh_address* may differ. *facts* is
+    *address* is the one on the LAN (DIP or RIP), *address6* a second one for IPv6;
+    *ssh_address* may differ. *facts* is
     what the host said about itself when it was added or looked at again; *footprint*
     is what our runs left on it, and *trouble* a sentence about why it cannot be used.
     """
@@ -172,6 +174,9 @@ class Host(models.Model):
     name = models.SlugField(_("name"), max_length=63)
     role = models.CharField(_("role"), max_length=16, choices=HostRole)
     address = models.GenericIPAddressField(_("address on the LAN"))
+    address6 = models.GenericIPAddressField(
+        _("IPv6 address on the LAN"), protocol="IPv6", null=True, blank=True
+    )
     ssh_address = models.CharField(_("SSH address"), max_length=253)
     ssh_port = models.PositiveIntegerField(_("SSH port"), default=22)
     ssh_user = models.CharField(_("SSH user"), max_length=32, default="piranha")
@@ -198,10 +203,22 @@ class Host(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["cluster", "name"], name="host_name"),
             models.UniqueConstraint(fields=["cluster", "address"], name="host_address"),
+            models.UniqueConstraint(
+                fields=["cluster", "address6"], name="host_address6"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def addresses(self) -> tuple[IPAddress, ...]:
+        """Its addresses on the LAN, the usual one first."""
+        return tuple(ip_address(a) for a in (self.address, self.address6) if a)
+
+    def address_for(self, family: int) -> IPAddress:
+        """Return the address of this family (4, 6) where it has one, or the other."""
+        return of_family(self.addresses, family)
 
     @property
     def is_director(self) -> bool:

@@ -61,7 +61,7 @@ class VirtualService(models.Model):
     protocol = models.CharField(
         _("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP
     )
-    address = models.GenericIPAddressField(_("VIP"), protocol="IPv4")
+    address = models.GenericIPAddressField(_("VIP"))
     port = models.PositiveIntegerField(_("port"), default=80, validators=_port)
     scheduler = models.CharField(
         _("scheduler"),
@@ -78,7 +78,7 @@ class VirtualService(models.Model):
         _("persistence netmask"),
         null=True,
         blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(32)],
+        validators=[MinValueValidator(1), MaxValueValidator(128)],
     )
     hash_port = models.BooleanField(_("hash the client's port too"), default=False)
     hash_fallback = models.BooleanField(_("hash again on failure"), default=False)
@@ -144,7 +144,7 @@ class RealServer(models.Model):
     host = models.ForeignKey(
         Host, models.PROTECT, null=True, blank=True, related_name="serves"
     )
-    address = models.GenericIPAddressField(_("address"), protocol="IPv4")
+    address = models.GenericIPAddressField(_("address"))
     port = models.PositiveIntegerField(_("port"), validators=_port)
     method = models.CharField(
         _("forwarding method"),
@@ -187,7 +187,7 @@ class RealServer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.address}:{self.port}"
+        return table.endpoint(ip_address(self.address), self.port)
 
     def as_value(self) -> table.RealServer:
         return table.RealServer(
@@ -222,7 +222,7 @@ class AddressCheck(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="checks")
-    address = models.GenericIPAddressField(protocol="IPv4")
+    address = models.GenericIPAddressField()
     state = models.CharField(max_length=8, choices=State, default=State.ASKED)
     holder = models.CharField(max_length=64, blank=True)
     trouble: models.JSONField[dict[str, Any] | None, dict[str, Any] | None] = (

@@ -57,7 +57,8 @@ class HostLine:
     def matches(self, words: str) -> bool:
         """Say whether every word is somewhere in the line."""
         host = self.host
-        parts = [host.name, host.address, host.ssh_address, self.system]
+        own = map(str, host.addresses)
+        parts = [host.name, *own, host.ssh_address, self.system]
         text = " ".join(parts).lower()
         return all(word in text for word in words.lower().split())
 
@@ -65,7 +66,8 @@ class HostLine:
         if column == "name":
             return self.host.name
         if column == "address":
-            return tuple(int(n) for n in self.host.address.split(".") if n.isdigit())
+            first = self.host.addresses[0]
+            return (first.version, int(first))
         if column == "seen":
             return -self.host.seen_at.timestamp() if self.host.seen_at else 0
         return (self.condition.rank, self.host.role, self.host.name)

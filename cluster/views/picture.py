@@ -84,6 +84,7 @@ def picture(
         acting,
         [server.conns for server in shown],
         replies_pass_by=any(server.blind for server in shown),
+        long_names=any(":" in vip for node in nodes for vip in node.vips),
     )
     left_out = len(merged) - len(shown)
     return Picture(
@@ -135,7 +136,7 @@ def _one(address: str, servers: Sequence[ServerLine]) -> MergedServer:
     worst = next((state for state in states if state != LISTED), LISTED)
     return MergedServer(
         name=servers[0].name or address,
-        detail=address if servers[0].name else "",
+        detail=address.strip("[]") if servers[0].name else "",
         state=states[0] if same else worst,
         weight=servers[0].weight if len({s.weight for s in servers}) == 1 else None,
         active=_whole(server.numbers.active for server in servers),

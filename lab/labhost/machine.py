@@ -65,12 +65,22 @@ def _kernel_words(instance: Instance, host: Host) -> list[str]:
         f"lab.role={host.role}",
         f"lab.address={host.subnet.with_prefix(host.address)}",
         f"lab.router={host.subnet.router}",
+        *_kernel_words6(host),
         f"vec0:transport=tap,ifname={host.tap},depth=64,gro=0,mac={host.mac}",
         "con=null",
         "con0=null,fd:1",
         "systemd.unified_cgroup_hierarchy=1",
         "systemd.show_status=1",
         "systemd.log_target=console",
+    ]
+
+
+def _kernel_words6(host: Host) -> list[str]:
+    if not host.address6:
+        return []
+    return [
+        f"lab.address6={host.subnet.with_prefix(host.address6)}",
+        f"lab.router6={host.subnet.router6}",
     ]
 
 

@@ -16,6 +16,8 @@ from labhost.instance import Instance
 from labhost.table import Host, Subnet
 from labhost.trouble import Trouble
 
+SIX = Path("/proc/sys/net/ipv6")  # not there where the machine has IPv6 off
+
 
 def gate_record(instance: Instance) -> Path:
     return instance.state / "gate.json"
@@ -60,6 +62,9 @@ def make_bridges(subnets: Collection[Subnet]) -> None:
         _ip("link", "add", subnet.bridge, "type", "bridge", "forward_delay", "0")
         address = subnet.with_prefix(subnet.router)
         _ip("address", "add", address, "dev", subnet.bridge)
+        if subnet.router6 and SIX.exists():
+            address6 = subnet.with_prefix(subnet.router6)
+            _ip("address", "add", address6, "dev", subnet.bridge, "nodad")
         _ip("link", "set", subnet.bridge, "up")
     settings = Path("/proc/sys/net/ipv4")
     (settings / "ip_forward").write_text("1\n")
@@ -67,6 +72,8 @@ def make_bridges(subnets: Collection[Subnet]) -> None:
     # filter, which the machine outside may have for its own good, would drop that.
     for name in ("all", "default", *(subnet.bridge for subnet in subnets)):
         (settings / "conf" / name / "rp_filter").write_text("0\n")
+    if SIX.exists():
+        (SIX / "conf/all/forwarding").write_text("1\n")
 
 
 def make_tap(instance: Instance, host: Host) -> None:

@@ -68,6 +68,7 @@ def write_hosts_json(instance: Instance) -> None:
             "name": host.name,
             "role": host.role,
             "address": str(host.address),
+            "address6": str(host.address6) if host.address6 else None,
             "ssh_address": "127.0.0.1",
             "ssh_port": instance.port(host),
             "host_key": host_key(instance, host),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+)
 from pathlib import Path
 
 LAB = Path(__file__).resolve().parent.parent
@@ -18,9 +23,12 @@ class Subnet:
     bridge: str
     network: IPv4Network
     router: IPv4Address
+    network6: IPv6Network | None = None
+    router6: IPv6Address | None = None
 
-    def with_prefix(self, address: IPv4Address) -> str:
-        return f"{address}/{self.network.prefixlen}"
+    def with_prefix(self, address: IPv4Address | IPv6Address) -> str:
+        network = self.network if address.version == 4 else self.network6
+        return f"{address}/{network.prefixlen}" if network else str(address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Host:
     subnet: Subnet
     address: IPv4Address
     port: int
+    address6: IPv6Address | None = None
     extra: bool = False  # booted only by its name
 
     @property
@@ -51,6 +60,8 @@ def read_table(path: Path = LAB / "hosts.toml") -> dict[str, Host]:
             bridge=row["bridge"],
             network=IPv4Network(row["network"]),
             router=IPv4Address(row["router"]),
+            network6=IPv6Network(row["network6"]) if "network6" in row else None,
+            router6=IPv6Address(row["router6"]) if "router6" in row else None,
         )
         for name, row in table["subnets"].items()
     }
@@ -68,11 +79,15 @@ def _host(row: dict[str, str | int], subnets: dict[str, Subnet]) -> Host:
         address=IPv4Address(row["address"]),
         port=int(row["port"]),
         extra=bool(row.get("extra")),
+        address6=IPv6Address(str(row["address6"])) if "address6" in row else None,
     )
     if host.role not in ROLES:
         raise ValueError(f"{host.name}: role {host.role!r} is none of {ROLES}")
     if host.address not in host.subnet.network:
         raise ValueError(f"{host.name}: {host.address} is not in {host.subnet.name}")
+    lan6 = host.subnet.network6
+    if host.address6 and (lan6 is None or host.address6 not in lan6):
+        raise ValueError(f"{host.name}: {host.address6} is not in {host.subnet.name}")
     if len(host.tap) > 15:
         raise ValueError(f"{host.name}: the kernel allows 11 letters for a name here")
     return host

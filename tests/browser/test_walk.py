@@ -106,7 +106,7 @@ def test_an_address_that_is_in_use_is_refused_beside_the_field(visitor):
 WRONG = {
     "the address of a real server": ({"address": "10.0.1.6"}, "web1's own address"),
     "an address of no LAN": ({"address": "192.0.2.1"}, "in no network of lb01"),
-    "words for an address": ({"address": "$(reboot)"}, "is no IPv4 address"),
+    "words for an address": ({"address": "$(reboot)"}, "is no IP address"),
     "a port that DR cannot have": (
         {"address": "10.0.1.40", "servers-0-port": "8080"},
         "Direct routing cannot change the port",

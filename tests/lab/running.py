@@ -14,11 +14,17 @@ from cluster.lvs.counters import Counters, Key, parse_stats
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
-CLEAN = """
+CLEAN = r"""
 test -e /proc/net/ip_vs && ipvsadm -C
 ip -o -4 addr show | awk '$0 ~ /(eth0|lo|tunl0|gre0|gre-csum):[0-9]/ {print $2, $4}' |
 while read -r device address; do ip addr del "$address" dev "$device"; done
+ip -o -6 addr show | awk '$4 ~ /\/128$/ && $4 != "::1/128" {print $2, $4}' |
+while read -r device address; do ip addr del "$address" dev "$device"; done
 ip route flush dev lo table main
+sysctl -q -w net.ipv6.conf.{all,eth0}.ndisc_notify=0
+sysctl -q -w net.ipv6.conf.all.forwarding=0 net.ipv6.conf.eth0.accept_{ra,redirects}=1
+modprobe -q -r ip6_tunnel
+modprobe -q -r sit
 sysctl -q -w net.ipv4.conf.{all,lo}.arp_{ignore,announce}=0
 systemctl -q disable --now lvs-real-server 2>/dev/null
 rm -f /etc/systemd/system/lvs-real-server.service

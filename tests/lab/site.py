@@ -22,11 +22,12 @@ from tests.lab.running import Lab
 EVERYTHING = (
     "command -v ipvsadm >/dev/null && ipvsadm -Sn; iptables-legacy -t nat -S;"
     " ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
+    " ip -6 route show table all | sort;"
     " ip -o link show | sed 's/ qlen.*//'; ip fou show 2>/dev/null;"
     " grep -oE '^(ipip|ip_gre|fou) ' /proc/modules | sort;"
     " ip -o link show | sed 's/ qlen.*//'; ls -A /etc/piranha-lvs;"
     " sysctl -a 2>/dev/null | grep -E"
-    " 'arp_(ignore|announce)|forward|rp_filter|redirects|vs.conntrack'"
+    " 'arp_(ignore|announce)|forward|rp_filter|redirects|vs.conntrack|notify|accept_ra '"
 )
 
 
@@ -69,8 +70,9 @@ class Site:
         for name in ("web1", "web2"):
             host = self.host(name)
             fields = {"port": port} | (servers or {})
+            address = str(host.address_for(service.at.family))
             RealServer.objects.create(
-                service=service, host=host, address=host.address, **fields
+                service=service, host=host, address=address, **fields
             )
         return service
 

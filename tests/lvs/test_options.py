@@ -88,8 +88,8 @@ def test_the_source_is_replaced_only_where_packets_are_rewritten(method):
         ("255.255.255.0", 24),
         ("255.255.255.255", 32),
         ("128.0.0.0", 1),
-        ("0", "0 is out of range: 1 to 32 are possible."),
-        ("33", "33 is out of range: 1 to 32 are possible."),
+        ("0", "0 is out of range: 1 to 128 are possible."),
+        ("129", "129 is out of range: 1 to 128 are possible."),
         ("0.0.0.0", "0.0.0.0 is no netmask such as 255.255.255.0 or 24."),  # noqa: S104
         ("0.0.0.255", "0.0.0.255 is no netmask such as 255.255.255.0 or 24."),
         ("255.0.255.0", "255.0.255.0 is no netmask such as 255.255.255.0 or 24."),
@@ -97,7 +97,7 @@ def test_the_source_is_replaced_only_where_packets_are_rewritten(method):
             "255.255.255.256",
             "“255.255.255.256” is no IPv4 address: 256 is larger than 255.",
         ),
-        ("x", "“x” is no whole number. Write 1 to 32."),
+        ("x", "“x” is no whole number. Write 1 to 128."),
     ],
 )
 def test_a_netmask(text, result):

@@ -3,8 +3,9 @@
 import pytest
 
 from cluster.lvs import table_plan
-from cluster.lvs.change import Change, Phase, announcement_after, bind_address
+from cluster.lvs.change import Change, Phase, bind_address
 from cluster.lvs.host import Footprint, HostState
+from cluster.lvs.lan import announcement_after
 from cluster.lvs.plan import plan
 from cluster.lvs.table import Table
 from cluster.lvs.terms import Scheduler

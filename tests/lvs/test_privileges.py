@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from cluster.lvs import change, facts
+from cluster.lvs import change, facts, lan
 from cluster.lvs.change import Mark, Phase, Rules
 from cluster.lvs.command import Command
 from cluster.lvs.director import forwarding
@@ -39,8 +39,8 @@ def both(made):
 
 def director_commands():
     for bound in ON_ETH:
-        yield change.check_address_free("lb01", bound).command
-        yield change.announce_address("lb01", bound).command
+        yield lan.check_address_free("lb01", bound).command
+        yield lan.announce_address("lb01", bound).command
         yield from both(change.bind_address("lb01", Phase.BIND, bound))
         yield from both(change.release_address("lb01", Phase.WITHDRAW, bound))
     rules = Rules()
@@ -95,7 +95,7 @@ def sysctls(purpose, values):
 
 
 def probe_commands():
-    yield change.duplicate_address_probe(ip_address("10.0.1.31"), "eth0")
+    yield lan.duplicate_address_probe(ip_address("10.0.1.31"), "eth0")
 
 
 SENT = {

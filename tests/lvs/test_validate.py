@@ -50,18 +50,30 @@ ADDRESSES = [
     ("010.0.1.31", "Write “010.0.1.31” without leading zeros."),
     ("10.0.1.256", "“10.0.1.256” is no IPv4 address: 256 is larger than 255."),
     ("10.0.1.999", "“10.0.1.999” is no IPv4 address: 999 is larger than 255."),
-    ("10.0.1", "“10.0.1” is no IPv4 address such as 10.0.1.31."),
-    ("10.0.1.31.4", "“10.0.1.31.4” is no IPv4 address such as 10.0.1.31."),
-    ("10.0..31", "“10.0..31” is no IPv4 address such as 10.0.1.31."),
-    ("10.0.1.-1", "“10.0.1.-1” is no IPv4 address such as 10.0.1.31."),
-    ("10.0.1. 31", "“10.0.1. 31” is no IPv4 address such as 10.0.1.31."),
-    ("١٠.0.1.31", "“١٠.0.1.31” is no IPv4 address such as 10.0.1.31."),
-    ("10．0．1．31", "“10．0．1．31” is no IPv4 address such as 10.0.1.31."),
-    ("web1", "“web1” is no IPv4 address such as 10.0.1.31."),
-    ("0x0a000101", "“0x0a000101” is no IPv4 address such as 10.0.1.31."),
-    ("167772161", "“167772161” is no IPv4 address such as 10.0.1.31."),
-    ("", "“” is no IPv4 address such as 10.0.1.31."),
-    ("; reboot", "“; reboot” is no IPv4 address such as 10.0.1.31."),
+    ("10.0.1", "“10.0.1” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    (
+        "10.0.1.31.4",
+        "“10.0.1.31.4” is no IP address such as 10.0.1.31 or fd00:10:0:1::31.",
+    ),
+    ("10.0..31", "“10.0..31” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    ("10.0.1.-1", "“10.0.1.-1” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    (
+        "10.0.1. 31",
+        "“10.0.1. 31” is no IP address such as 10.0.1.31 or fd00:10:0:1::31.",
+    ),
+    ("١٠.0.1.31", "“١٠.0.1.31” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    (
+        "10．0．1．31",
+        "“10．0．1．31” is no IP address such as 10.0.1.31 or fd00:10:0:1::31.",
+    ),
+    ("web1", "“web1” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    (
+        "0x0a000101",
+        "“0x0a000101” is no IP address such as 10.0.1.31 or fd00:10:0:1::31.",
+    ),
+    ("167772161", "“167772161” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    ("", "“” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
+    ("; reboot", "“; reboot” is no IP address such as 10.0.1.31 or fd00:10:0:1::31."),
     (
         "10.0.1.31/24",
         (
@@ -74,12 +86,8 @@ ADDRESSES = [
         "Write the address alone: the port has a field of its own.",
     ),
     (
-        "2001:db8::1",
-        "“2001:db8::1” looks like IPv6. A VIP is an IPv4 address here.",
-    ),
-    (
         "a" * 5000,
-        "“" + "a" * 39 + "…” is no IPv4 address such as 10.0.1.31.",
+        "“" + "a" * 39 + "…” is no IP address such as 10.0.1.31 or fd00:10:0:1::31.",
     ),
 ]
 

@@ -237,5 +237,5 @@ def test_nobody_is_asked_for_a_slug(administrator):
     wrong = NEW | {"name": "LB 01", "address": "x"}
     text = administrator.post(reverse("cluster:host_new"), wrong).content.decode()
     assert "slug" not in text
-    assert "Write an IPv4 address such as 10.0.1.3." in text
+    assert "Write an IP address such as 10.0.1.3." in text
     assert 'value="LB 01"' in text

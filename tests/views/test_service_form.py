@@ -267,7 +267,7 @@ NONSENSE = [
     ({"address": ""}, "address", "Write an address"),
     ({"address": "10.0.1.6"}, "address", "web1&#x27;s own address"),
     ({"address": "10.9.0.1"}, "address", "in no network of lb01: eth0 10.0.1.0/24"),
-    ({"address": "１０.0.1.31"}, "address", "no IPv4 address"),  # noqa: RUF001
+    ({"address": "１０.0.1.31"}, "address", "no IP address"),  # noqa: RUF001
     ({"port": "0"}, "port", "out of range"),
     ({"port": "99999"}, "port", "out of range"),
     ({"port": ""}, "port", "Write a number from 1 to 65535"),

@@ -23,7 +23,15 @@ from cluster.models import Cluster, Credential, Host
 
 LAB = "lab"
 # What the lab decides about a host; the rest of the row is ours.
-HANDED_OVER = ("role", "address", "ssh_address", "ssh_port", "ssh_user", "host_key")
+HANDED_OVER = (
+    "role",
+    "address",
+    "address6",
+    "ssh_address",
+    "ssh_port",
+    "ssh_user",
+    "host_key",
+)
 
 
 class Command(BaseCommand):
