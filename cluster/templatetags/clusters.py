@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from cluster import standing
 from cluster.draft import draft_edits
+from cluster.lvs.settings_plan import described
 from cluster.models import Cluster
 
 register = template.Library()
@@ -49,6 +50,23 @@ def cluster_notices(context: Context, cluster: Cluster) -> dict[str, Any]:
         "user": context["user"],
         "csrf_token": context.get("csrf_token"),
     }
+
+
+@register.inclusion_tag("cluster/_directors.html")
+def cluster_directors(cluster: Cluster) -> dict[str, Any]:
+    """Draw what each director holds and is set to, as it was last read."""
+    vips = {vip.address for vip in cluster.vips.all()}
+    standings = [
+        (
+            host,
+            described(state.settings.timeouts),
+            state.settings.daemons,
+            [str(b.address) for b in state.addresses if str(b.address) in vips],
+        )
+        for host in cluster.hosts.directors()
+        if (state := host.state)
+    ]
+    return {"cluster": cluster, "standings": standings}
 
 
 def _address(name: str, slug: str) -> str:

@@ -27,7 +27,10 @@ from cluster.lvs import boot_place
 from cluster.lvs.host import BoundAddress, HostState
 from cluster.lvs.host_facts import fingerprint
 from cluster.lvs.host_setup import print_fingerprint
+from cluster.lvs.ipvs_sysctls import CATALOGUE
 from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS, inner_vips
+from cluster.lvs.settings import SyncDaemon
+from cluster.lvs.settings_plan import described
 from cluster.lvs.words import Sentence, say
 from cluster.models import AuditEvent, Cluster, Host
 from cluster.standing import HostStanding, of_host
@@ -132,6 +135,7 @@ def host(request: PersonRequest, pk: int) -> HttpResponse:
         "state": shown.state,
         "boot_file": boot_place.BOOT_FILE,
         "install_units": boot_place.install(shown.ssh_user),
+        "ipvs": _ipvs(shown.state) if shown.is_director else None,
         "arp": _arp(shown.state) if shown.role == Host.Role.REAL_SERVER else None,
         "reasons_to_stay": reasons_to_stay(shown),
     }
@@ -156,6 +160,33 @@ def host_context(shown: Host) -> dict[str, Any]:
         "WAITING": Progress.WAITING,
         "OVERDUE": Progress.OVERDUE,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Ipvs:
+    """What the IPVS of a director is set to."""
+
+    timeouts: str
+    daemons: tuple[SyncDaemon, ...]
+    sysctls: list[tuple[str, str]]
+    unusual: list[tuple[str, str, str]]
+
+
+def _ipvs(state: HostState | None) -> Ipvs | None:
+    if not state:
+        return None
+    now = dict(state.sysctls)
+    found = [(one, now[one.key]) for one in CATALOGUE if one.key in now]
+    return Ipvs(
+        described(state.settings.timeouts),
+        state.settings.daemons,
+        [(one.name, value) for one, value in found],
+        [
+            (one.name, value, one.default)
+            for one, value in found
+            if one.default and value != one.default
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True)
