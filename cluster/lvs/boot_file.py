@@ -13,6 +13,7 @@ from cluster.lvs import boot_place, facts, script
 from cluster.lvs.boot_place import BOOT_FILE, BOOT_UNIT, BootPlace
 from cluster.lvs.change import Change, Mark, Phase
 from cluster.lvs.command import Command
+from cluster.lvs.ipvs_sysctls import VS
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 
@@ -33,7 +34,7 @@ def render(
     first, and the rest depends on it.
     """
     parts = [_HEAD.format(host=host, run=script.RUN)]
-    if any(change.phase is Phase.TABLE for change in changes):
+    if any(_needs_ip_vs(change) for change in changes):
         parts.append(
             "# ip_vs is loaded, and its sysctls are there\n"
             f"{script.line(facts.RULES.command)} >/dev/null\n"
@@ -45,6 +46,10 @@ def render(
     parts += [_if_free(chain) for chain in vips]
     parts.append(script.END)
     return "\n".join(parts)
+
+
+def _needs_ip_vs(change: Change) -> bool:
+    return change.phase is Phase.TABLE or VS in change.command.line
 
 
 def _if_free(chain: Sequence[Change]) -> str:

@@ -77,12 +77,8 @@ def _of(scheduler: Scheduler, servers: Sequence[Weighted], *, fallback: bool) ->
         case Scheduler.WLC | Scheduler.SED | Scheduler.NQ:
             text = _("By weight, at equal cost of each connection.")
             return Shares(_portions(weights), text)
-        case Scheduler.SH:
-            return _hashed(_sh_table(servers), weights, fallback=fallback,
-                           size=SH_BUCKETS)  # fmt: skip
-        case Scheduler.MH:
-            return _hashed(_mh_table(servers), weights, fallback=fallback,
-                           size=MH_ENTRIES)  # fmt: skip
+        case Scheduler.SH | Scheduler.MH:
+            return _hashed(table_of(scheduler, servers), weights, fallback=fallback)
     return Shares(None, _WORDS[scheduler])
 
 
@@ -115,9 +111,13 @@ def _portions(weights: Sequence[int]) -> tuple[float, ...]:
     return tuple(float(Fraction(weight, whole)) for weight in weights)
 
 
-def _hashed(
-    table: Sequence[int], weights: Sequence[int], *, fallback: bool, size: int
-) -> Shares:
+def table_of(scheduler: Scheduler, servers: Sequence[Weighted]) -> list[int]:
+    """Return the kernel's table: the number of a server in each of its buckets."""
+    return (_sh_table if scheduler is Scheduler.SH else _mh_table)(servers)
+
+
+def _hashed(table: Sequence[int], weights: Sequence[int], *, fallback: bool) -> Shares:
+    size = len(table)
     counts = [table.count(n) for n in range(len(weights))]
     out = sum(n for n, weight in zip(counts, weights, strict=True) if not weight)
     kept = [n if weight else 0 for n, weight in zip(counts, weights, strict=True)]

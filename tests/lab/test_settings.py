@@ -1,9 +1,13 @@
 """Timeouts, sysctls and sync daemons on real directors, and VIPs that move."""
 
+from ipaddress import ip_address
+
 import pytest
 
 from cluster import draft
+from cluster.lvs.schedule_share import MH_ENTRIES, Weighted, hsiphash, table_of
 from cluster.lvs.settings import Settings, SyncDaemon, SyncRole, Timeouts
+from cluster.lvs.terms import Scheduler
 from cluster.models import Run
 from tests.lab.site import EVERYTHING, Site
 
@@ -157,3 +161,46 @@ def test_a_dead_director_loses_the_vips(site):
         assert sorted(site.ask(f"http://{VIP}/", 2)) == ["web1", "web2"]
     finally:
         site.lab.power("lb01", "on")
+
+
+# -- the kernel's tables of sh and mh -------------------------------------------------
+
+CLIENTS = [f"10.0.1.{n}" for n in range(101, 125)]
+
+
+@pytest.fixture
+def clients(site):
+    """The client host with many addresses."""
+    add = "; ".join(f"ip addr add {one}/32 dev eth0" for one in CLIENTS)
+    site.lab.ssh("client", add)
+    yield CLIENTS
+    delete = "; ".join(f"ip addr del {one}/32 dev eth0" for one in CLIENTS)
+    site.lab.ssh("client", delete)
+
+
+def bucket(scheduler, client):
+    """The kernel's hash of a client without its port, Linux 6.1."""
+    word = int(ip_address(client))
+    if scheduler == "sh":
+        return ((word * 0x61C88647) & 0xFFFFFFFF) >> 24
+    return hsiphash(word, 2654435761) % MH_ENTRIES
+
+
+@pytest.mark.parametrize("scheduler", ["sh", "mh"])
+def test_the_table_that_shares_are_computed_from_is_the_kernels(
+    site, clients, scheduler
+):
+    service = site.want(scheduler=scheduler)
+    service.servers.filter(host__name="web1").update(weight=3)
+    site.converge()
+    servers = [
+        Weighted(s.address, s.port, s.weight) for s in service.as_value().servers
+    ]
+    assert [str(one.address) for one in servers] == ["10.0.1.6", "10.0.1.9"]
+    table = table_of(Scheduler(scheduler), servers)
+    expected = [("web1", "web2")[table[bucket(scheduler, one)]] for one in clients]
+    assert {*expected} == {"web1", "web2"}
+    ask = "; ".join(
+        f"curl -sm 9 --interface {one} http://{VIP}/; echo" for one in clients
+    )
+    assert site.lab.ssh("client", ask).split() == expected

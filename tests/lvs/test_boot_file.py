@@ -12,8 +12,9 @@ from cluster.lvs.boot_place import BOOT_FILE, BootPlace
 from cluster.lvs.host import Footprint, HostState, HostWish
 from cluster.lvs.plan import boot_text, plan
 from cluster.lvs.privileges import allowed
+from cluster.lvs.settings import Settings, SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.terms import ForwardingMethod
-from cluster.lvs.wish import host_wishes
+from cluster.lvs.wish import ClusterWish, host_wishes
 from tests import shell_on_host
 from tests.build import VIP, at, director, real_server, server, service, wish
 from tests.model_host import ModelHost
@@ -92,6 +93,24 @@ def test_the_host_lets_us_run_every_command_of_the_file(services):
         if text:
             assert allowed(role, boot_place.write(BOOT_FILE, text))
             assert script.read(text.encode())
+
+
+def test_a_director_that_stands_by_loads_ip_vs_before_its_sysctls(boot):
+    settings = Settings(
+        Timeouts(tcp=600),
+        (("expire_nodest_conn", "1"),),
+        (("lb02", SyncDaemon(SyncRole.BACKUP, "eth0", 7)),),
+    )
+    wanted = ClusterWish("lb01", settings=settings, directors=("lb02",))
+    state = replace(director(), boot=READY)
+    text = boot_text("lb02", state, host_wishes(wanted, {"lb02": state})["lb02"])
+    listing, sysctl = text.index("ipvsadm -Sn"), text.index("net.ipv4.vs.")
+    assert listing < sysctl
+    host = ModelHost(director())
+    assert boot(text, host).returncode == 0
+    assert host.state.settings.timeouts.tcp == 600
+    assert host.state.settings.daemon(SyncRole.BACKUP).syncid == 7
+    assert dict(host.state.sysctls)["net.ipv4.vs.expire_nodest_conn"] == "1"
 
 
 def test_a_vip_that_another_host_has_meanwhile_is_not_bound(boot):
