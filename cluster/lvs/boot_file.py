@@ -103,6 +103,7 @@ def _with_undo(
 def _is_ours(text: str) -> bool:
     """What comes from a host is sent back only if it was made here, see script.py."""
     try:
-        return bool(script.read(text.encode()))
+        found = script.read(text.encode())
     except ValueError:
         return False
+    return bool(found) and all(command.root for command in found)
