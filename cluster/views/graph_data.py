@@ -136,7 +136,8 @@ def read(cluster: Cluster, look: GraphLook, now: float) -> Graphs:
 
 
 def labels(cluster: Cluster) -> Mapping[str, str]:
-    return dict(cluster.hosts.values_list("address", "name"))
+    hosts = cluster.hosts.all()
+    return {str(own): host.name for host in hosts for own in host.addresses}
 
 
 def label_of(name: str, names: Mapping[str, str]) -> str:

@@ -233,7 +233,7 @@ def load(
         ours=frozenset(str(at) for at in ours),
         sample=acting.sample if acting else None,
         sparks=sparks.get(acting.host.pk, {}).get("rows", {}) if acting else {},
-        names={host.address: host.name for host in hosts},
+        names={str(own): host.name for host in hosts for own in host.addresses},
     )
     lines = tuple(service_lines(sources))
     drains = tuple(ShownDrain.of(row) for row in cluster.drains.open())
