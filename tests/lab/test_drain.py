@@ -17,7 +17,11 @@ from cluster.models import Drain
 from tests.lab.load import load
 from tests.lab.site import Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(900),
+]
 VIP, WEB1 = "10.0.1.31", "10.0.1.6"
 
 
