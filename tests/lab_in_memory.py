@@ -62,7 +62,7 @@ class Lab:
 
     def add_director(self, name: str = "lb02", address: str = "10.0.1.5") -> Host:
         """Add a second director, standing by."""
-        state = director()
+        state = prepared(director())
         self.models[name] = ModelHost(
             replace(
                 state,

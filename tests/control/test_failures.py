@@ -16,7 +16,7 @@ from cluster.remote.shell import OutcomeUnknown, Output, Unreachable
 from tests.control.test_recovery import Killed, assert_every_intent_has_its_outcome
 from tests.fake_shell import FakeShell
 
-STEPS = 14
+STEPS = 17
 SERVICES = 20
 DEFINITE = (Run.State.CONVERGED, Run.State.RETURNED, Run.State.PARTIAL)
 SUDO = Output(1, b"", b"sudo: a password is required\n", 0.01, truncated=False)

@@ -233,6 +233,7 @@ STATES = [
     ("queued", "Waiting for a worker", True),
     ("running", "You may close this page", True),
     ("verifying", "Reading every host again", True),
+    ("confirming", "Applied. Keep it?", True),
     ("returning", "You may close this page", True),
     ("converged", "Applied and verified", False),
     ("returned", "everything is as it was before", False),
