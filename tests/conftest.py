@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 
 from piranha_web.supervisor import programs
 from tests import flushing
+from tests.lab.fixture import lab  # noqa: F401
 from tests.services import open_redis
 
 # A busy machine is no fault of the code: pytest-timeout watches over what hangs.

@@ -35,6 +35,7 @@ class ModelHost:
 
     def __init__(self, state: HostState) -> None:
         self.state = state
+        self.booted_with = state.settings
         self.writes: list[str] = []
         self.taken: set[str] = set()  # addresses that somebody else on the LAN has
         self.refused: set[str] = set()  # rules that this kernel will not take
@@ -48,7 +49,14 @@ class ModelHost:
         own = tuple(b for b in self.state.addresses if ":" not in b.label)
         quiet = tuple((key, "0") for key, _ in self.state.sysctls)
         boot = self.state.boot
-        self.state = HostState(self.state.boot_id + "+", own, (), quiet, boot=boot)
+        self.state = HostState(
+            self.state.boot_id + "+",
+            own,
+            (),
+            quiet,
+            boot=boot,
+            settings=self.booted_with,
+        )
 
     def __call__(self, command: Command) -> Output:
         program = command.argv[0].rpartition("/")[2].partition("-")[0]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.lab.conftest import lab  # noqa: F401  the fixture, for this folder too
 from tests.lab.person import PASSWORD, Dashboard
 from tests.lab.running import Lab
 
@@ -44,7 +43,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def dashboard(
-    lab: Lab,  # noqa: F811
+    lab: Lab,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Dashboard]:
     lab.clean()

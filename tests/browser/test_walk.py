@@ -145,6 +145,11 @@ def test_every_page_is_readable_everywhere(visitor, theme, size):
     pages = {
         "overview": "/",
         "cluster": "/clusters/lab/",
+        "graphs": "/clusters/lab/graphs/",
+        "settings": "/clusters/lab/settings/",
+        "redundancy": "/clusters/lab/redundancy/",
+        "drift": "/clusters/lab/drift/",
+        "server": "/clusters/lab/servers/10.0.1.6/",
         "services": "/clusters/lab/services/",
         "service-new": "/clusters/lab/services/new/",
         "history": "/clusters/lab/history/",

@@ -13,14 +13,14 @@ from cluster.lvs.wanted import Refused
 from cluster.management.wish import document_of, load
 from cluster.models import AuditEvent, RealServer, VirtualService
 from cluster.wish_file import dump, parse
-from tests.build import WEB1, WEB2, director
+from tests.build import WEB1, WEB2, bound, director
 from tests.wish_files import BAD_MEANING, BAD_SHAPE, BAD_TEXT, NOTES
 
 
 @pytest.fixture
 def lab(cluster_of_notes):
     host = cluster_of_notes.host("lb01")
-    host.facts = {"state": director().as_json()}
+    host.facts = {"state": director(bound("fd00:10:0:1::3/64")).as_json()}
     host.save()
     return cluster_of_notes
 
@@ -150,6 +150,8 @@ def test_what_is_allowed_and_may_surprise_is_said(lab, load_text, line):
 @pytest.mark.parametrize("name", [*BAD_SHAPE, *BAD_MEANING])
 def test_a_bad_file_leaves_everything_as_it_was(lab, load_text, name):
     lab.want()
+    for host, address6 in (("web1", "fd00:10:0:1::6"), ("web2", "fd00:10:0:1::9")):
+        lab.cluster.hosts.filter(name=host).update(address6=address6)
     text, expected = (BAD_SHAPE | BAD_MEANING)[name]
     done = load_text(text, "--json")
     assert done.exit == 4
