@@ -124,6 +124,11 @@ class Lab:
                 return stats
             time.sleep(0.5)
 
+    def stats_at_rest(self) -> dict[Key, Counters]:
+        """Return what lb01 has counted of everything that is over by now."""
+        time.sleep(2.5)  # the kernel adds up every 2 s
+        return parse_stats(self.ssh("lb01", "ipvsadm -Ln --stats --exact"))
+
     def clean(self) -> None:
         """Take off the hosts what a test that failed may have left on them."""
         for name in ("lb01", "lb02", "web1", "web2"):

@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 
 from cluster.control.addresses import check_address
-from cluster.lvs.counters import parse_stats
 from cluster.models import AddressCheck
 from tests.build import at
 from tests.lab.site import Site
@@ -40,7 +39,7 @@ def source(site, name):
 
 
 def stats(site):
-    return parse_stats(site.lab.ssh("lb01", "ipvsadm -Ln --stats --exact"))
+    return site.lab.stats_at_rest()
 
 
 def test_direct_routing_over_ipv6(site, before):

@@ -227,6 +227,7 @@ def direct_routing(lab: Lab) -> Iterator[None]:
 
 
 def connections(lab: Lab) -> int:
+    time.sleep(2.5)  # the kernel adds up every 2 s
     stats = lab.ssh("lb01", "ipvsadm -Ln --stats --exact")
     found = re.search(rf"^TCP +{VIP}:80 +(\d+) ", stats, re.MULTILINE)
     assert found, stats

@@ -5,7 +5,6 @@ from ipaddress import ip_address
 
 import pytest
 
-from cluster.lvs.counters import parse_stats
 from cluster.lvs.terms import Protocol
 from cluster.views.manual_steps import by_hand
 from tests.build import at
@@ -50,7 +49,7 @@ def serving(lab):
 
 
 def stats(site):
-    return parse_stats(site.lab.ssh("lb01", "ipvsadm -Ln --stats --exact"))
+    return site.lab.stats_at_rest()
 
 
 # -- UDP and SCTP, by direct routing --------------------------------------------------

@@ -4,7 +4,6 @@ from collections import Counter
 
 import pytest
 
-from cluster.lvs.counters import parse_stats
 from tests.build import at
 from tests.lab.site import Site
 from tests.lab.test_modes import OUTSIDE, outside
@@ -69,8 +68,7 @@ def test_so_it_is_in_every_mode(site, request, method):
     if method == "nat":
         site.lab.ssh("lb01", f"ip route add {OUTSIDE}/32 dev eth0")
     assert Counter(site.ask(URL, 4)) == {"web1": 2, "web2": 2}
-    listed = site.lab.ssh("lb01", "ipvsadm -Ln --stats --exact")
-    assert parse_stats(listed)[at(), ""].conns == 4
+    assert site.lab.stats_at_rest()[at(), ""].conns == 4
 
 
 def test_after_deleting_the_service_nothing_comes_back(site):

@@ -6,7 +6,6 @@ from ipaddress import ip_address
 import pytest
 
 from cluster.forms.service import surroundings
-from cluster.lvs.counters import parse_stats
 from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.validate import Draft, Server, check
 from cluster.models import Cluster
@@ -56,7 +55,7 @@ def test_tunneling_reaches_a_real_server_in_another_subnet(site):
         seen = lab.ssh("web3", "tail -n 1 /var/log/nginx/access.log")
         assert seen.split()[0] == CLIENT
     key = at(VIP)
-    stats = parse_stats(lab.ssh("lb01", "ipvsadm -Ln --stats --exact"))
+    stats = lab.stats_at_rest()
     assert stats[key, f"{FAR}:80"].conns == 2 * len(TYPES)
     assert stats[key, f"{FAR}:80"].out_packets == 0, "replies pass the director by"
 
