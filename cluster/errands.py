@@ -10,6 +10,7 @@ import time
 from enum import Enum
 
 from django.core.cache import cache
+from redis import RedisError
 
 # A worker answers within seconds; after this somebody should look at the workers.
 OVERDUE = 60.0
@@ -24,7 +25,8 @@ class Errand(Enum):
 
 
 class Progress(Enum):
-    """IDLE: nothing was asked or it was answered; OVERDUE: no worker took it."""
+    """IDLE: nothing was asked or it was answered; OVERDUE: no worker took it, or the
+    broker is away, so that none can."""
 
     IDLE = "idle"
     WAITING = "waiting"
@@ -48,7 +50,10 @@ def end(errand: Errand, pk: int) -> None:
 
 
 def progress(errand: Errand, pk: int) -> Progress:
-    since = cache.get(_key(errand, pk))
+    try:
+        since = cache.get(_key(errand, pk))
+    except RedisError:
+        return Progress.OVERDUE
     if since is None:
         return Progress.IDLE
     late = time.time() - since > OVERDUE
