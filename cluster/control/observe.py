@@ -14,7 +14,7 @@ from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.lvs import facts
 from cluster.lvs.command import Command
-from cluster.lvs.facts import Fact, FactError
+from cluster.lvs.facts import Fact
 from cluster.lvs.host import LOOPBACK, HostState
 from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.source_nat import LEGACY, NFT
@@ -55,7 +55,8 @@ def ask(shell: Answerer, fact: Fact[T]) -> T:
         raise FactRefused(shell.name, fact, output)
     try:
         return fact.parse(output.text)
-    except FactError as error:
+    except (ValueError, KeyError, TypeError) as error:
+        # FactError, or a text of a shape that no version of the program is known for.
         raise FactRefused(shell.name, fact, output) from error
 
 
