@@ -31,7 +31,9 @@ document.addEventListener("securitypolicyviolation",
 """
 
 
-@pytest.fixture(scope="session")
+# For a module, not for the session: Playwright has an event loop in this thread as
+# long as it is there, and Django refuses the database to whoever has one.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     assert program, "these tests need the package chromium (or CHROMIUM=/path)"
@@ -41,7 +43,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dashboard(
     lab: Lab,
     tmp_path_factory: pytest.TempPathFactory,
@@ -94,7 +96,7 @@ class Visitor:
         assert serious == [], name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def logged_in(chromium: Browser, dashboard: Dashboard) -> dict[str, object]:
     """Use the set-up link once; return the cookies of the first administrator."""
     context = chromium.new_context()
