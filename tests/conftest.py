@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import connection
 from hypothesis import settings as hypothesis_settings
 
+from cluster.watch import store
 from piranha_web.supervisor import programs
 from tests import flushing
 from tests.lab.fixture import lab  # noqa: F401
@@ -72,8 +73,12 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _empty_cache(broker: str) -> None:
-    """Leave no counted login and no cached fragment to the next test."""
+    """Leave no counted login, no fragment and no sample to the next test."""
     cache.clear()
+    client = store.client()
+    for kind in ("live", "totals", "spark"):
+        for key in client.scan_iter(f"{kind}:*"):
+            client.delete(key)
 
 
 @pytest.fixture

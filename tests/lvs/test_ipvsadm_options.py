@@ -14,7 +14,7 @@ from cluster.lvs.wish_file import Known, Refused, read
 from tests.build import director
 
 WEBS = {"web1": ip_address("10.0.1.6"), "web2": ip_address("10.0.1.9")}
-KNOWN = Known("lab", ("lb01",), WEBS)
+KNOWN = Known("lab", ("lb01",), {name: (rip,) for name, rip in WEBS.items()})
 NAMES = tuple((address, name) for name, address in WEBS.items())
 AROUND = Surroundings("lb01", director().addresses, NAMES)
 UDP, LASTING = {"protocol": "udp"}, {"persistence_timeout": 300}
@@ -68,7 +68,7 @@ REFUSED = {
         {**LASTING, "persistence_netmask": 0},
         {},
         "persistence_netmask",
-        "1 to 32 are possible",
+        "1 to 128 are possible",
     ),
     "netmask too long": (
         {**LASTING, "persistence_netmask": 33},
@@ -251,7 +251,7 @@ REFUSED = {
             "10.0.1.204-10.0.1.201": "Write the first address, a hyphen",
             "10.0.1.100-10.0.1.200": "at most 64 in all",
             "10.0.1.6": "is web1's own address",
-            "here": "is no IPv4 address",
+            "here": "is no IP address",
         }.items()
     },
     **{

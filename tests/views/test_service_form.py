@@ -686,7 +686,7 @@ def test_a_machine_that_nobody_manages_is_chosen_by_its_address(operator, lab, f
         ("", "Write the address of the machine."),
         ("10.0.2.50", "direct routing rewrites only the MAC address"),
         ("10.0.1.31", "is the VIP itself"),
-        ("web9", "is no IPv4 address"),
+        ("web9", "is no IP address"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_at_its_field(
