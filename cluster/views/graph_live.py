@@ -11,8 +11,9 @@ from cluster.models import Cluster, Reading
 from cluster.views import graph_data
 from cluster.views.graph_look import SUM, GraphLook
 from cluster.watch import packing
+from cluster.watch.levels import RAW
 from cluster.watch.packing import VALUES, Row, Series
-from cluster.watch.points import CARRIED
+from cluster.watch.points import CARRIES, LATE
 
 
 def newest(cluster: Cluster, look: GraphLook) -> dict[str, Any] | None:
@@ -54,14 +55,23 @@ def _parts(
 
 
 def _readings(directors: Sequence[int]) -> list[tuple[float, bytes]]:
+    """Return the newest reading of each director, by the rule of ``points.summed``:
+    none, when one is silent that carried something and the others carry nothing."""
     now = time.time()
-    found = []
+    fresh: list[tuple[float, bytes]] = []
+    silent: list[tuple[float, bytes]] = []
     for pk in directors:
-        rows = Reading.objects.filter(director=pk, at__gt=now - 2 * CARRIED)
+        rows = Reading.objects.filter(director=pk, at__gt=now - RAW.span)
         newest = rows.order_by("-at").values_list("at", "data").first()
-        if newest:
-            found.append((newest[0], bytes(newest[1])))
-    return found
+        if newest is not None:
+            some = fresh if newest[0] > now - LATE else silent
+            some.append((newest[0], bytes(newest[1])))
+    return [] if _carry(silent) and not _carry(fresh) else fresh
+
+
+def _carry(readings: Sequence[tuple[float, bytes]]) -> bool:
+    values = _values(readings, [packing.TOTAL])
+    return any(values[name] for name in CARRIES)
 
 
 def _values(

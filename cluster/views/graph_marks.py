@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from cluster.lvs import words
-from cluster.models import AuditEvent, Cluster, HostEvent, Run
+from cluster.models import AuditEvent, Cluster, Host, HostEvent, Run
 from cluster.numbers import duration
 from cluster.templatetags.words import said
 from cluster.views.graph_look import GraphLook
@@ -118,26 +118,25 @@ def _audit(cluster: Cluster, begin: datetime, end: datetime) -> Iterator[Mark]:
 
 
 def gaps(
-    directors: Sequence[int], look: GraphLook, points: Points, names: str
+    directors: Sequence[Host], look: GraphLook, points: Points, now: float
 ) -> list[Gap]:
-    """Name the gaps: the director said nothing, or it did not have this in its table."""
-    found = points.gaps()[-MOST_GAPS:]
-    if not found:
-        return []
-    heard = points
-    if look.series != TOTAL:
-        group, name = TOTAL
-        heard = history.read(directors, group, [name], found[0][0], found[-1][1])[name]
-    return [Gap(a, b, _why(a, b, heard, names)) for a, b in found]
+    """Name what is missing: directors that said nothing, each by itself; and when what
+    is looked at was not in the table though they did."""
+    since, until = look.window(now)
+    group, name = TOTAL
+    found = []
+    for host in directors:
+        heard = history.read([host.pk], group, [name], since, until)[name]
+        found += [Gap(a, b, _silent(host, b - a)) for a, b in heard.gaps()]
+    for begin, end in points.gaps():
+        if not any(gap.since < end and begin < gap.until for gap in found):
+            said = _("It was not in the table for %(time)s.")
+            found.append(Gap(begin, end, said % {"time": duration(end - begin)}))
+    return sorted(found, key=lambda gap: gap.since)[-MOST_GAPS:]
 
 
-def _why(since: float, until: float, heard: Points, names: str) -> str:
-    seconds = duration(until - since)
-    line = heard.traces["active"].mean
-    inside = [v for at, v in zip(heard.at, line, strict=True) if since <= at < until]
-    if any(value is not None for value in inside):
-        return _("It was not in the table for %(time)s.") % {"time": seconds}
+def _silent(host: Host, seconds: float) -> str:
     return _(
-        "No numbers from %(directors)s for %(time)s: it did not answer, or no worker"
+        "No numbers from %(director)s for %(time)s: it did not answer, or no worker"
         " watched it."
-    ) % {"directors": names, "time": seconds}
+    ) % {"director": host, "time": duration(seconds)}

@@ -42,8 +42,6 @@ def graphs(request: HttpRequest, slug: str) -> HttpResponse:
     found = graph_data.read(cluster, look, now)
     since, until = look.window(now)
     directors = graph_data.directors_of(cluster, look)
-    names = ", ".join(host.name for host in directors)
-    pks = [host.pk for host in directors]
     events = graph_marks.marks(cluster, since, until)
     context = {
         "cluster": cluster,
@@ -53,7 +51,7 @@ def graphs(request: HttpRequest, slug: str) -> HttpResponse:
         "since": datetime.fromtimestamp(since, UTC),
         "until": datetime.fromtimestamp(until, UTC),
         "marks": list(enumerate(events, start=1))[::-1],
-        "gaps": graph_marks.gaps(pks, look, found.whole, names),
+        "gaps": graph_marks.gaps(directors, look, found.whole, now),
         "began": began(found, since),
         "rows": [
             (datetime.fromtimestamp(at, UTC), cells)

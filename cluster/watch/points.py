@@ -8,7 +8,7 @@ by less than three periods keeps its last value for so long.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from math import inf
@@ -19,6 +19,9 @@ from cluster.watch.levels import STATISTICS, combined, cuts, summary
 from cluster.watch.packing import VALUES, WIDTH
 
 CARRIED = 3 * PERIOD
+LATE = 2 * CARRIED
+# What says that a director has something to do; the first is always known.
+CARRIES = ("active", "inactive", "conns")
 ACTIVE = VALUES.index("active")
 Known = list[float | None]
 
@@ -63,15 +66,21 @@ class Points:
         return not known or any(value is not None for value in out)
 
     def gaps(self) -> list[tuple[float, float]]:
-        """Return from when until when there was nothing, between the first and the
-        last point; what lies before the first is not a gap but the beginning."""
+        """Return from when until when there was nothing, up to the end of the range;
+        what lies before the first point is not a gap but the beginning."""
         known = self.traces["active"].mean
         places = [n for n, value in enumerate(known) if value is not None]
-        return [
+        found = [
             (self.at[one] + self.step, self.at[other])
             for one, other in pairwise(places)
             if other > one + 1
         ]
+        # The newest reading is on its way for a while; only then is it missing.
+        end = self.at[-1] + self.step
+        since = self.at[places[-1]] + self.step if places else end
+        if end - since > max(LATE, 2 * self.step):
+            found.append((since, end))
+        return found
 
 
 class _Sums:
@@ -164,24 +173,49 @@ def _carry(seen: Sequence[bool], traces: Iterable[Trace], most: int) -> None:
 
 
 def summed(parts: Sequence[Points]) -> Points:
-    """Add up the same series of several directors; what is not known adds nothing."""
+    """Add up the same series of several directors; who is silent adds nothing.
+
+    But no zero is claimed while a director is silent that carried something: the sum is
+    not known until another one carries something.
+    """
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
+    busy = [_carries(part) for part in parts]
+    missed = {place for line in busy for place in _missed(line)}
+    unknown = {place for place in missed if not any(line[place] for line in busy)}
     traces = {}
     for name in VALUES:
         found = [part.traces[name] for part in parts]
         traces[name] = Trace(
-            _added([trace.mean for trace in found]),
-            _added([trace.low for trace in found]),
-            _added([trace.high for trace in found]),
+            _added([trace.mean for trace in found], unknown),
+            _added([trace.low for trace in found], unknown),
+            _added([trace.high for trace in found], unknown),
         )
     return Points(first.at, first.step, traces)
 
 
-def _added(lines: Sequence[Known]) -> Known:
+def _carries(part: Points) -> list[bool | None]:
+    """Say for each place whether the director carried something; None: it was silent."""
+    lines = [part.traces[name].mean for name in CARRIES]
+    return [
+        None if values[0] is None else any(values)
+        for values in zip(*lines, strict=True)
+    ]
+
+
+def _missed(busy: Sequence[bool | None]) -> Iterator[int]:
+    """Yield the places where a director is silent that carried something before."""
+    before: bool | None = False
+    for place, carried in enumerate(busy):
+        if carried is None and before:
+            yield place
+        before = before if carried is None else carried
+
+
+def _added(lines: Sequence[Known], unknown: Container[int]) -> Known:
     whole: Known = []
-    for values in zip(*lines, strict=True):
+    for place, values in enumerate(zip(*lines, strict=True)):
         known = [value for value in values if value is not None]
-        whole.append(sum(known) if known else None)
+        whole.append(sum(known) if known and place not in unknown else None)
     return whole

@@ -148,6 +148,22 @@ def test_a_gap_is_drawn_as_one_and_named(lab, operator, now):
     assert "No numbers from lb01 for 1 min" in text(operator, range="5m")
 
 
+def test_the_silence_of_one_director_is_not_hidden_by_the_other(lab, operator, now):
+    start = now // 2 * 2 - 200
+    lb02 = lab.add_host("lb02", Host.Role.DIRECTOR, "10.0.1.5", director())
+    heard = [start + 2 * n for n in range(100)]
+    keep(lb02, [*heard, time.time()], services=(), rates=None)
+    keep(lab.hosts["lb01"], [start + 2 * n for n in range(40)])
+    html = text(operator, range="5m")
+    assert "No numbers from lb01 for 2 min" in html
+    assert "No numbers from lb02" not in html
+    found = data(operator, range="5m")
+    (line,) = found["charts"]["active"]["lines"]
+    assert set(known(line["values"])) == {3}
+    events = operator.get(url("graphs_point", range="5m")).json()
+    assert [event["event"] for event in events] == ["tick"]
+
+
 def test_a_service_that_was_out_of_the_table_is_no_silence_of_the_director(
     lab, operator, now
 ):

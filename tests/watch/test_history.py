@@ -101,7 +101,7 @@ def test_a_gap_stays_a_gap_at_each_level(lb01, at):
         assert found.gaps() == [(START + 300, START + 420)]
     at(DAY)
     found = history.read([lb01.pk], "", [""], START, START + DAY)[""]
-    assert found.gaps() == [(START + 300, START + 420)]
+    assert found.gaps() == [(START + 300, START + 420), (START + 1800, START + DAY)]
 
 
 def test_all_of_a_group_with_one_that_came_later(lb01, at):

@@ -17,6 +17,10 @@ def raw(times, **values):
     return Stretch(array("d", times), columns)
 
 
+def idle(many):
+    return dict.fromkeys(VALUES, [0] * many)
+
+
 def trace(found, name="active"):
     return found.traces[name].mean
 
@@ -37,6 +41,12 @@ def test_what_lies_before_the_first_reading_is_no_gap():
     found = points([raw([50, 52])], 0, 60, 2)
     assert found.gaps() == []
     assert trace(found)[:25] == [None] * 25
+
+
+def test_a_silence_that_goes_on_is_a_gap_once_it_is_more_than_a_delay():
+    assert points([raw([0, 2, 4])], 0, 16, 2).gaps() == []
+    assert points([raw([0, 2, 4])], 0, 60, 2).gaps() == [(6, 60)]
+    assert points([], 0, 60, 2).gaps() == []
 
 
 def test_a_rate_that_is_not_known_is_not_carried_on():
@@ -64,6 +74,27 @@ def test_two_directors_are_added_up_though_they_tick_at_different_moments():
         points([raw([1.3, 3.3], active=[1, 1])], 0, 6, 2),
     ]
     assert trace(summed(parts)) == [11, 21, 30]
+
+
+def test_a_director_that_falls_silent_under_load_makes_the_sum_unknown():
+    times = [2.0 * n for n in range(30)]
+    standby = points([raw(times, **idle(30))], 0, 60, 2)
+    early, late = times[:10], times[20:]
+    busy = points([raw(early + late, active=[5] * 20)], 0, 60, 2)
+    assert trace(summed([busy, standby])) == [5] * 10 + [None] * 10 + [5] * 10
+    assert summed([standby, busy]).gaps() == [(20, 40)]
+    # As soon as the other one carries something, that is what there is.
+    takes_over = raw(times, **idle(30) | {"active": [0] * 15 + [7] * 15})
+    both = summed([points([takes_over], 0, 60, 2), busy])
+    assert trace(both) == [5] * 10 + [None] * 5 + [7] * 5 + [12] * 10
+
+
+def test_a_standby_that_falls_silent_takes_nothing_away():
+    times = [2.0 * n for n in range(30)]
+    busy = points([raw(times, active=[5] * 30)], 0, 60, 2)
+    standby = points([raw(times[:10], **idle(10))], 0, 60, 2)
+    assert trace(summed([busy, standby])) == [5] * 30
+    assert standby.gaps() == [(20, 60)]
 
 
 def test_raw_and_rolled_up_parts_of_one_step_make_one_point():
