@@ -21,7 +21,7 @@ from cluster.lvs.rates import Rates
 if TYPE_CHECKING:
     from cluster.watch.sample import Sample
 
-SERVICES, SERVERS, TICKS = 20, 5, 60
+SERVICES, SERVERS, TICKS = 20, 5, 150
 ROWS = 1 + SERVICES * (1 + SERVERS)
 HOUR = 3600
 GROUP, SERVER = "TCP 10.0.0.7:80", "10.9.0.3:80"
@@ -91,7 +91,7 @@ def storing(director: Any) -> Iterator[Result]:
             for key, values in flat(sample)
         )
 
-    times = side_by_side({"ours": lambda: cpu(packed), "rows": lambda: cpu(rows)})
+    times = side_by_side({"ours": lambda: cpu(packed), "rows": lambda: cpu(rows)}, 7)
     speeds = {
         name: [len(told) * ROWS / s for s in used] for name, used in times.items()
     }

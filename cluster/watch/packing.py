@@ -69,9 +69,9 @@ def pack(sample: Sample) -> bytes:
     seen = not sample.services
     for service in sample.services:
         seen |= _pack_service(service, sample.rates, keys, rows)
-    rates = sample.total_rates
-    whole = _row(rates, sample.active, sample.inactive, seen=seen)
-    numbers = array("f", (*whole, *rows))
+    whole = _row(sample.total_rates, sample.active, sample.inactive, seen=seen)
+    numbers = array("f", whole)
+    numbers.extend(rows)
     if sys.byteorder == "big":
         numbers.byteswap()
     layout = _compressed("\n".join(keys))
@@ -88,16 +88,19 @@ def _pack_service(
     """Add the rows of a service; say whether the director sees replies in it."""
     key, of = service.key, known.get
     seen = not service.servers
-    place = len(rows)
+    servers: list[float] = []
+    active = inactive = 0
     keys.append(key)
     for server in service.servers:
         name = f"{key} {server.at}"
         keys.append(name)
-        rates, active, inactive = of(name), server.active, server.inactive
         sees = server.forward not in BLIND
         seen |= sees
-        rows += _row(rates, active, inactive, seen=sees)
-    rows[place:place] = _row(of(key), service.active, service.inactive, seen=seen)
+        active += server.active
+        inactive += server.inactive
+        servers += _row(of(name), server.active, server.inactive, seen=sees)
+    rows += _row(of(key), active, inactive, seen=seen)
+    rows += servers
     return seen
 
 

@@ -94,7 +94,11 @@ def counted(site, least):
         found = shown(site)
         return found and found[at(), ""].conns >= least and found
 
-    return eventually(enough)
+    try:
+        return eventually(enough)
+    except AssertionError:
+        kernel = site.lab.ssh("lb01", NUMBERS)
+        pytest.fail(f"{shown(site)} is shown, not {least}; ipvsadm says:\n{kernel}")
 
 
 def test_counters_on_the_page_equal_the_kernels_to_the_unit(site, watcher, client):
