@@ -63,7 +63,7 @@ check-static: setup-dev
 check-unit: setup-dev
 	$(PYTEST) -q -n 2 -m "$(UNIT) and not slow"
 
-test: setup-test check-static test-unit test-services test-hosts ## every test, on real parts
+test: setup-test check-static test-unit test-services test-hosts ## the tests, on real parts (and make test-long)
 	@echo "All tests passed$(if $(PIRANHA_TEST_WITHOUT), WITHOUT: $(PIRANHA_TEST_WITHOUT))."
 
 test-unit: setup-test
@@ -89,7 +89,7 @@ else
 	$(LEFT_OUT)
 endif
 
-test-long: setup-test ## what takes an hour: every failure point on real hosts, ...
+test-long: setup-test ## what takes an hour or two on real hosts
 	$(ON_HOSTS) -m long
 
 lock: setup-dev ## resolve requirements*.in again, with hashes

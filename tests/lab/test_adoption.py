@@ -13,7 +13,12 @@ from tests.build import at
 from tests.lab import steady
 from tests.lab.site import Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.django_db,
+    pytest.mark.timeout(600),
+]
 VIP = "10.0.1.31"
 URL = f"http://{VIP}/"
 

@@ -12,7 +12,12 @@ from cluster.models import Run
 from tests.lab.person import wait_until
 from tests.lab.site import Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.django_db,
+    pytest.mark.timeout(900),
+]
 VIP, GATE = "10.0.1.31", "10.0.1.250"
 HOSTS = ("lb01", "web1", "web2")
 # Long enough for a run on slow hosts; so long does a test take.

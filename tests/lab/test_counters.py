@@ -18,6 +18,7 @@ from tests.lab.site import Site
 # The lab's rows must be seen by the watcher's threads: real transactions.
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(600),
 ]

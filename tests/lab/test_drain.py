@@ -19,6 +19,7 @@ from tests.lab.site import Site
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(900),
 ]

@@ -2,7 +2,7 @@
 
 The run moves 20 services with two real servers each from one VIP to another one and
 other weights. tests/control/test_failures.py does the same to hosts in memory, at
-every step. ``make test`` takes a few of the points, ``make test-long`` all of them.
+every step; this takes most of an hour, so it is in ``make test-long``.
 """
 
 import sqlite3
@@ -30,6 +30,7 @@ LOCKED = 30.0  # seconds; the worker waits for 20
 
 pytestmark = [
     pytest.mark.lab,
+    pytest.mark.long,
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(600),
 ]
@@ -170,8 +171,6 @@ POINTS = [
     *((WorkerDiesAfter, at) for at in (TABLE, BIND, CUT, WEB2_FREE)),
     *((DatabaseLocked, at) for at in (TABLE, CUT, WEB2_FREE)),
 ]
-# One of each kind that nothing else in this folder does.
-USUAL = [(SudoRefuses, TABLE), (KernelRefuses, CUT), (DatabaseLocked, TABLE)]
 
 
 def named(point) -> str:
@@ -247,14 +246,7 @@ def undo_by_hand(site: Site, sabotage: Sabotage) -> None:
         site.lab.ssh("lb01", f"ipvsadm -D -t {NEW[0]}:8010 || true")
 
 
-@pytest.mark.parametrize("point", USUAL, ids=named)
-def test_a_run_that_fails_ends_definitely_and_the_next_one_converges(site, point):
-    kind, at = point
-    prove(site, kind(site, at))
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("point", POINTS, ids=named)
-def test_every_point(site, point):
+def test_a_run_that_fails_ends_definitely_and_the_next_one_converges(site, point):
     kind, at = point
     prove(site, kind(site, at))

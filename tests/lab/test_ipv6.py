@@ -59,6 +59,7 @@ def test_direct_routing_over_ipv6(site, before):
     assert f"src {LAN}3 " in way
 
 
+@pytest.mark.long
 def test_both_families_of_a_shop_side_by_side(site, before):
     site.want("10.0.1.31")
     six = site.want(VIP, persistence=60, netmask=64, scheduler="sh", hash_port=True)
@@ -90,6 +91,7 @@ def test_an_address_in_use_is_found_before_it_is_bound(site, before):
     assert site.everything() == before
 
 
+@pytest.mark.long
 def test_a_neighbour_that_is_gone_does_not_count(site, before):
     """The director still knows the address; it asks again, and nobody is there."""
     lab = site.lab
@@ -104,6 +106,7 @@ def test_a_neighbour_that_is_gone_does_not_count(site, before):
     assert sorted(site.ask(URL, 2)) == ["web1", "web2"]
 
 
+@pytest.mark.long
 def test_a_vip_that_moves_is_announced(site, before):
     """The client learns at once that another director has it, without asking."""
     lab = site.lab

@@ -161,6 +161,7 @@ def far(site):
     lab.ssh("lb01", "ip route del 10.0.2.9")
 
 
+@pytest.mark.long
 def test_tunneling_reaches_a_real_server_behind_a_router(site, far, before):
     service = site.want(servers={"method": "tun"})
     service.servers.filter(host__name="web1").update(method="dr")
@@ -280,6 +281,7 @@ def test_fullnat_needs_no_route_back_and_shows_the_directors_address(site, befor
     assert any("replies of web1 do not come back" in text for text in told)
 
 
+@pytest.mark.long
 def test_fullnat_from_a_pool_of_local_addresses(site, before):
     service = site.want(
         port=8080,
@@ -304,6 +306,7 @@ def test_fullnat_from_a_pool_of_local_addresses(site, before):
 # -- a real server that nobody manages ------------------------------------------------
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["dr", "gre"])
 def test_what_is_to_be_copied_makes_a_real_server_and_takes_it_away(site, kind):
     """web2 is no host of the cluster: what its page says is done there by hand."""

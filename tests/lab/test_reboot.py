@@ -8,7 +8,12 @@ from tests.build import at
 from tests.lab.site import Site
 from tests.lab.test_modes import OUTSIDE, outside
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.django_db,
+    pytest.mark.timeout(900),
+]
 VIP, URL = "10.0.1.31", "http://10.0.1.31/"
 __all__ = ["outside"]  # the fixture is used by its name
 HOSTS = ("lb01", "web1", "web2")

@@ -14,7 +14,12 @@ import pytest
 from cluster.models import RealServer, VirtualService
 from tests.lab.site import Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.django_db,
+    pytest.mark.timeout(900),
+]
 VIP = "10.0.1.31"
 WEBS = ("web1", "web2")
 SOURCES = [f"10.0.1.{n}" for n in range(111, 123)]

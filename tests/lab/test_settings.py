@@ -11,7 +11,12 @@ from cluster.lvs.terms import Scheduler
 from cluster.models import Run
 from tests.lab.site import EVERYTHING, Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.django_db,
+    pytest.mark.timeout(900),
+]
 VIP = "10.0.1.31"
 DIRECTORS = ("lb01", "lb02")
 OURS = "ipvsadm -Ln --timeout; ipvsadm -Ln --daemon; grep -rs . /proc/sys/net/ipv4/vs"

@@ -13,7 +13,12 @@ from tests.build import at
 from tests.lab.running import CLEAN
 from tests.lab.site import EVERYTHING, Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.long,
+    pytest.mark.django_db,
+    pytest.mark.timeout(900),
+]
 VIP, CLIENT, FAR = "10.0.1.31", "10.0.1.100", "10.0.2.7"
 TYPES = {
     "ipip": {"tunnel_type": "ipip", "tunnel_port": 0},

@@ -13,7 +13,7 @@ from cluster.lvs import counters, facts, rules, table_plan
 from cluster.lvs.table import Table
 from tests.tables import tables
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 PAIRS, BATCH = 200, 25
 MARK = "----"
