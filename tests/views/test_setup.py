@@ -16,6 +16,11 @@ PASSWORD = "a long and calm password"
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _no_link_of_others():
+    setup_link.path().unlink(missing_ok=True)
+
+
 @pytest.fixture
 def url():
     yield reverse("cluster:setup", args=[setup_link.make()])
