@@ -40,7 +40,8 @@ setup-dev: .venv/dev ## install what it takes to work on it, into .venv
 
 setup-test: setup-dev ## install what the tests run against: browser, sshd, databases
 	scripts/packages chromium=chromium sshd=openssh-server msgfmt=gettext \
-		redis-server=redis-server /usr/lib/postgresql/*/bin/initdb=postgresql
+		redis-server=redis-server newuidmap=uidmap \
+		/usr/lib/postgresql/*/bin/initdb=postgresql
 
 demo: setup lab ## boot the lab and serve the dashboard with its five hosts
 	$(MANAGE) demo

@@ -35,7 +35,7 @@ class ModelHost:
 
     def __init__(self, state: HostState) -> None:
         self.state = state
-        self.booted_with = state.settings
+        self.booted_with = state
         self.writes: list[str] = []
         self.taken: set[str] = set()  # addresses that somebody else on the LAN has
         self.refused: set[str] = set()  # rules that this kernel will not take
@@ -47,15 +47,14 @@ class ModelHost:
     def reboot(self) -> None:
         """Forget what no file brings back: VIPs, routes, sysctls, the table."""
         own = tuple(b for b in self.state.addresses if ":" not in b.label)
-        quiet = tuple((key, "0") for key, _ in self.state.sysctls)
         boot = self.state.boot
         self.state = HostState(
             self.state.boot_id + "+",
             own,
             (),
-            quiet,
+            self.booted_with.sysctls,
             boot=boot,
-            settings=self.booted_with,
+            settings=self.booted_with.settings,
         )
 
     def __call__(self, command: Command) -> Output:
