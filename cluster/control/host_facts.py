@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from cluster.control.observe import (
     FactRefused,
+    marked_families,
     observe,
     remember,
     replaces_source,
@@ -54,7 +55,14 @@ def look(host: Host, connect: Connect) -> None:
         with connect(host) as shell:
             try:
                 rules, gue = replaces_source(host), takes_gue(host)
-                remember(host, observe(host, shell, firewall=rules, gue=gue))
+                state = observe(
+                    host,
+                    shell,
+                    firewall=rules,
+                    gue=gue,
+                    families=marked_families(host),
+                )
+                remember(host, state)
             except FactRefused as error:
                 # Rights or programs are missing: go on, to find out which.
                 record_trouble(host, error)

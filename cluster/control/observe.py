@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from django.db import connection, transaction
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
-from cluster.lvs import facts
+from cluster.lvs import facts, marks
 from cluster.lvs.command import Command
 from cluster.lvs.facts import Fact
 from cluster.lvs.host import LOOPBACK, HostState
@@ -67,6 +67,11 @@ def replaces_source(host: Host) -> bool:
     return host.is_director and bool(host.left_behind.source_nat or wanted.exists())
 
 
+def marked_families(host: Host) -> list[int]:
+    """Return the families whose firewall marks matter; alike, listing loads modules."""
+    return sorted({rule.family for rule in host.left_behind.marks})
+
+
 def takes_gue(host: Host) -> bool:
     """Whether it matters which UDP ports the host takes GUE out of."""
     return bool(host.left_behind.gue) or host.serves.filter(tunnel_type="gue").exists()
@@ -95,22 +100,40 @@ _OF_ALL = (facts.LINKS, facts.ROUTES, facts.BOOT_ID, facts.SYSCTLS)
 
 
 def observe(
-    host: Host, shell: Shell, *, firewall: bool = False, gue: bool = False
+    host: Host,
+    shell: Shell,
+    *,
+    firewall: bool = False,
+    gue: bool = False,
+    families: Iterable[int] = (),
 ) -> HostState:
-    """Return everything that a plan needs to know of this host."""
+    """Return everything that a plan needs to know of this host.
+
+    *families* are those whose firewall marks matter.
+    """
     questions = (*(_OF_DIRECTORS if host.is_director else ()), *_OF_ALL)
     answers = Answers(shell, [fact.command for fact in questions])
-    return _observe(host, answers, firewall=firewall, gue=gue)
+    tool = _firewall(answers) if firewall or families else ""
+    state = _observe(host, answers, gue=gue)
+    marked = [
+        ask(answers, facts.MARKS[marks.tool_for(family, tool)]) for family in families
+    ]
+    return replace(
+        state,
+        firewall=tool,
+        source_nat=ask(answers, facts.SOURCE_NAT[tool]) if firewall else (),
+        marks=tuple(rule for rules, _others in marked for rule in rules),
+        other_marks=tuple({mark for _rules, others in marked for mark in others}),
+    )
 
 
-def _observe(host: Host, shell: Answers, *, firewall: bool, gue: bool) -> HostState:
+def _observe(host: Host, shell: Answers, *, gue: bool) -> HostState:
     table = _table(shell) if host.is_director else Table()
     settings = _settings(shell) if host.is_director else DirectorSettings()
     addresses, tunnels = ask(shell, facts.LINKS)
     routes, gateways = ask(shell, facts.ROUTES)
     if any(b.interface.version == 6 and b.device != LOOPBACK for b in addresses):
         gateways += ask(shell, facts.GATEWAYS6)
-    tool = _firewall(shell) if firewall else ""
     return HostState(
         boot_id=ask(shell, facts.BOOT_ID),
         addresses=addresses,
@@ -119,8 +142,6 @@ def _observe(host: Host, shell: Answers, *, firewall: bool, gue: bool) -> HostSt
         table=table,
         tunnels=tunnels,
         gateways=gateways,
-        firewall=tool,
-        source_nat=ask(shell, facts.SOURCE_NAT[tool]) if tool else (),
         gue=_gue(shell) if gue else None,
         settings=settings,
         boot=ask(shell, facts.boot(host.ssh_user)),
@@ -172,6 +193,7 @@ def observe_all(
                     shell,
                     firewall=host.pk in rewriting,
                     gue=host.pk in with_gue,
+                    families=marking[host.pk],
                 )
         except RemoteError as error:
             return error
@@ -183,6 +205,7 @@ def observe_all(
     if not hosts:
         return seen
     rewriting = {host.pk for host in hosts if replaces_source(host)}
+    marking = {host.pk: marked_families(host) for host in hosts}
     with_gue = {host.pk for host in hosts if takes_gue(host)}
     # Threads only talk to hosts; rows are written here, by the thread that reads them.
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:

@@ -30,6 +30,7 @@ def added(state: HostState, wish: HostWish) -> Footprint:
         tuple(port for port in wish.gue if port not in (state.gue or ())),
         (FOU,) if wish.gue and state.gue is None else (),
         boot=state.boot.ready and wish != HostWish(),
+        marks=tuple(rule for rule in wish.marks if rule not in state.marks),
     )
     return new | settings_plan.added(state, wish)
 

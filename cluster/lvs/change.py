@@ -13,6 +13,7 @@ from typing import Any
 from cluster.lvs import words
 from cluster.lvs.command import DEADLINE, Command
 from cluster.lvs.host import FOU, LOOPBACK, BoundAddress, Route, Tunnel
+from cluster.lvs.marks import MarkRule
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import Purpose
 from cluster.lvs.words import Sentence, listed
@@ -296,6 +297,23 @@ def delete_source_nat(host: str, tool: str, rule: SourceNat) -> Change:
 def _source_nat(tool: str, verb: str, rule: SourceNat) -> Command:
     # -w: wait for the lock of another iptables instead of failing at once.
     return Command((tool, "-w", "5", "-t", "nat", verb, *rule.words), root=True)
+
+
+def add_mark(host: str, tool: str, rule: MarkRule) -> Change:
+    text = _("Mark packets to {packets} with {mark}",
+             packets=rule.packets, mark=rule.mark)  # fmt: skip
+    add, delete = _mark(tool, "-A", rule), _mark(tool, "-D", rule)
+    return Change(host, Phase.TABLE, Mark.ADD, (text,), add, undo=delete)
+
+
+def delete_mark(host: str, tool: str, rule: MarkRule) -> Change:
+    text = _("Mark packets to {packets} no longer", packets=rule.packets)
+    delete, add = _mark(tool, "-D", rule), _mark(tool, "-A", rule)
+    return Change(host, Phase.WITHDRAW, Mark.DELETE, (text,), delete, undo=add)
+
+
+def _mark(tool: str, verb: str, rule: MarkRule) -> Command:
+    return Command((tool, "-w", "5", "-t", "mangle", verb, *rule.words), root=True)
 
 
 # Four times what the slowest kernel that was measured takes (User-Mode Linux, 1.3 ms).

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_interface
 
-from cluster.lvs import replies, source_nat
+from cluster.lvs import marks, replies, source_nat
 from cluster.lvs.host import LOOPBACK, BoundAddress, HostWish
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, CONNTRACK, FORWARD, of_device
@@ -63,6 +63,7 @@ def wish(
         table=table,
         sysctls=(*forwarding(table, addresses), *tracking, *notify),
         source_nat=rules,
+        marks=tuple(marks.rules_of(table.services)),
     )
 
 
@@ -88,12 +89,12 @@ def _local_addresses(
 def _source(service: VirtualService, addresses: Sequence[BoundAddress]) -> IPAddress:
     """Return the director's own address that its real servers shall answer to."""
     own = own_addresses(addresses)
-    near = [*(server.address for server in service.servers), service.at.address]
+    near = [*(server.address for server in service.servers), *service.vips]
     return next(
         bound.address
         for address in near
         for bound in own
-        if address and address in bound.interface.network
+        if address in bound.interface.network
     )
 
 
@@ -106,8 +107,9 @@ def forwarding(
     its replies straight to the client, which does not know that sender.
     """
     pairs = [
-        (service.at.address, server.address)
+        (vip, server.address)
         for service in table.services
+        for vip in service.vips
         for server in service.servers
         if server.method is ForwardingMethod.NAT and server.address.version == 4
     ]
@@ -118,7 +120,7 @@ def forwarding(
             own.device
             for own in own_addresses(addresses)
             for vip, rip in pairs
-            if vip and vip in own.interface.network and rip in own.interface.network
+            if vip in own.interface.network and rip in own.interface.network
         }
     )
     quiet = ("all", *shared) if shared else ()

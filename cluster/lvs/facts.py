@@ -18,6 +18,7 @@ from cluster.lvs import (
     boot_place,
     counters,
     ipvs_sysctls,
+    marks,
     rules,
     source_nat,
     sysctls,
@@ -211,6 +212,13 @@ SYSCTLS = Fact(
     ),
     parse_sysctls,
 )
+MARKS = {
+    tool: Fact(
+        Command((tool, "-w", "5", "-t", "mangle", "-S"), root=True),
+        lambda text: (marks.parse(text), marks.others(text)),
+    )
+    for tool in (*source_nat.TOOLS, *marks.TOOLS6)
+}
 # Refused while the module is not there; unlike many a listing it does not load it.
 GUE = Fact(Command(("ip", "-j", "fou", "show")), parse_gue)
 # Would the kernel take NAT rules of nftables? Nothing is loaded by asking. The path,

@@ -11,8 +11,9 @@ from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, TypeAlias
 
-from cluster.lvs import rules, source_nat
+from cluster.lvs import marks, rules, source_nat
 from cluster.lvs.boot_place import BootPlace
+from cluster.lvs.marks import MarkRule
 from cluster.lvs.settings import DirectorSettings, SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.table import IPAddress, ServiceAddress, Table, VirtualService
@@ -98,6 +99,7 @@ class HostState:
     Routes are those on ``lo`` only. A host that is no director has an empty table.
     *firewall* is the program that works there, asked only where it is needed; *gue* are
     the UDP ports that GUE is taken out of, None while the module fou is not loaded.
+    *other_marks* are set by rules of the firewall that are none of our form.
     """
 
     boot_id: str = ""
@@ -112,6 +114,8 @@ class HostState:
     gue: tuple[int, ...] | None = None
     settings: DirectorSettings = field(default_factory=DirectorSettings)
     boot: BootPlace = field(default_factory=BootPlace)
+    marks: tuple[MarkRule, ...] = ()
+    other_marks: tuple[int, ...] = ()
 
     def tunnel(self, name: str) -> Tunnel | None:
         return next((t for t in self.tunnels if t.name == name), None)
@@ -142,6 +146,8 @@ class HostState:
             "gue": None if self.gue is None else list(self.gue),
             "settings": self.settings.as_json(),
             "boot": self.boot.as_json(),
+            "marks": [list(rule.words) for rule in self.marks],
+            "other_marks": list(self.other_marks),
         }
 
     @classmethod
@@ -161,6 +167,8 @@ class HostState:
             gue=None if gue is None else tuple(gue),
             settings=DirectorSettings.from_json(data.get("settings", {})),
             boot=BootPlace.from_json(data.get("boot", {})),
+            marks=tuple(map(marks.read, data.get("marks", ()))),
+            other_marks=tuple(data.get("other_marks", ())),
         )
 
 
@@ -179,6 +187,7 @@ class HostWish:
     source_nat: tuple[SourceNat, ...] = ()
     gue: tuple[int, ...] = ()
     settings: DirectorSettings = field(default_factory=DirectorSettings)
+    marks: tuple[MarkRule, ...] = ()
 
     def __or__(self, other: HostWish) -> HostWish:
         """Return what satisfies both; only one of them may have a table."""
@@ -191,6 +200,7 @@ class HostWish:
             (*self.source_nat, *other.source_nat),
             (*self.gue, *other.gue),
             self.settings | other.settings,
+            (*self.marks, *other.marks),
         )
 
 
@@ -216,6 +226,7 @@ class Footprint:
     timeouts: Timeouts = field(default_factory=Timeouts)
     sync_daemons: tuple[tuple[SyncRole, SyncDaemon | None], ...] = ()
     boot: bool = False
+    marks: tuple[MarkRule, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Footprint()
@@ -235,6 +246,7 @@ class Footprint:
             self.timeouts | other.timeouts,
             tuple((dict(other.sync_daemons) | dict(self.sync_daemons)).items()),
             self.boot or other.boot,
+            tuple(dict.fromkeys((*self.marks, *other.marks))),
         )
 
     def still_on(self, state: HostState) -> Footprint:
@@ -265,6 +277,7 @@ class Footprint:
                 if state.settings.daemon(role) != before
             ),
             self.boot and bool(state.boot.digest),
+            tuple(rule for rule in self.marks if rule in state.marks),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -284,6 +297,7 @@ class Footprint:
                 for role, before in self.sync_daemons
             ],
             "boot": self.boot,
+            "marks": [list(rule.words) for rule in self.marks],
         }
 
     @classmethod
@@ -305,6 +319,7 @@ class Footprint:
                 for role, before in data.get("sync_daemons", ())
             ),
             data.get("boot", False),
+            tuple(map(marks.read, data.get("marks", ()))),
         )
 
 

@@ -15,6 +15,7 @@ from cluster.lvs import (
     change,
     facts,
     lan,
+    marks,
     privileges,
     settings_plan,
     source_nat,
@@ -25,6 +26,7 @@ from cluster.lvs.encapsulation import DEFAULT_PORT
 from cluster.lvs.host import GRE_CSUM, TUNNEL, BoundAddress, Route, Tunnel
 from cluster.lvs.host_facts import IPVSADM_VERSION, System, sudo_is_old
 from cluster.lvs.ipvs_sysctls import CATALOGUE
+from cluster.lvs.marks import MarkRule
 from cluster.lvs.real_server import ARP_SYSCTLS, TUNNEL_SYSCTLS
 from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.source_nat import SourceNat
@@ -35,7 +37,7 @@ from cluster.lvs.sysctls import (
     Purpose,
     of_device,
 )
-from cluster.lvs.table import ServiceAddress
+from cluster.lvs.table import Packets, ServiceAddress
 from cluster.lvs.terms import Protocol
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -198,6 +200,7 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             _set(Purpose.FORWARDING, {FORWARD: "1", ALONG_WITH_FORWARD: "0"}),
             _set(Purpose.IPVS, {one.key: one.default or "0" for one in CATALOGUE}),
             *_settings_samples(),
+            *_mark_samples(),
             *(fact.command for fact in facts.SOURCE_NAT.values()),
             *(
                 change.add_source_nat("", tool, _SOURCE_NAT).command
@@ -226,6 +229,17 @@ def _of_real_server() -> tuple[Command, ...]:
         *_both(change.add_device("", _WITH_CHECKSUM)),
         *_both(change.add_gue("", DEFAULT_PORT)),
     )
+
+
+def _mark_samples() -> tuple[Command, ...]:
+    marked = [
+        (tool, MarkRule(7, Packets(protocol, vip, 80, 80)))
+        for tools, vip in ((source_nat.TOOLS, _VIP), (marks.TOOLS6, _ON_ETH6.address))
+        for tool in tools
+        for protocol in Protocol
+    ]
+    made = (change.add_mark("", tool, rule).command for tool, rule in marked)
+    return (*(fact.command for fact in facts.MARKS.values()), *made)
 
 
 def _modprobe(module: str) -> tuple[Command, ...]:

@@ -45,7 +45,7 @@ def director_sysctls(
 
 
 def real_server_sysctls(
-    uses: Iterable[tuple[IPAddress | None, RealServer]],
+    uses: Iterable[tuple[IPAddress, RealServer]],
     rip: IPAddress,
     lan: Sequence[BoundAddress],
     state: HostState,
@@ -57,7 +57,7 @@ def real_server_sysctls(
     """
     by_nat = [vip for vip, one in uses if one.method is ForwardingMethod.NAT]
     shares = rip.version == 6 and any(
-        vip and vip in own.interface.network and rip in own.interface.network
+        vip in own.interface.network and rip in own.interface.network
         for vip in by_nat
         for own in lan
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.lvs import source_nat
+from cluster.lvs import marks, source_nat
 from cluster.lvs.change import Change, Mark, Phase
 
 # What a host gets first when it is prepared; it gives it back the other way round.
@@ -16,7 +16,7 @@ _PREPARING = (
     ("ip", "fou"),
     ("ip", "addr"),
     ("ip", "route"),
-    *((tool,) for tool in source_nat.TOOLS),
+    *((tool,) for tool in (*source_nat.TOOLS, *marks.TOOLS6)),
 )
 
 
@@ -28,6 +28,9 @@ def order(step: Change) -> tuple[int, int]:
     """Sort key: by phase, and inside of it by what needs what."""
     if step.phase is Phase.BIND:
         return (step.phase, _HANDING_OVER.index(step.mark))
+    if step.phase is Phase.TABLE:
+        # Packets get a mark when there is a service for it.
+        return (step.phase, int(step.command.argv[0] != "ipvsadm"))
     if step.phase not in (Phase.PREPARE, Phase.WITHDRAW):
         return (step.phase, 0)
     argv = step.command.argv

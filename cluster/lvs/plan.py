@@ -11,6 +11,7 @@ The order of a plan, and why:
              director: forwarding, where replies come back through it, and its
              settings.
 3. TABLE     director: services, then their servers; added and edited, not deleted.
+             Then the firewall marks: packets change over to a service that is there.
 4. BIND      director: the VIP, when the table behind it is ready: no client meets a
              director that has the address but no service. When the VIP moves to
              another director, the old one releases it just before.
@@ -20,7 +21,7 @@ The order of a plan, and why:
              additions, so a service is never without servers on the way.
 7. RELEASE   director: VIPs that nothing needs any more.
 8. WITHDRAW  real servers: the route, the VIP, and when it was the last one, ARP and
-             the tunnel. director: forwarding and settings as they were.
+             the tunnel. director: forwarding, marks and settings as they were.
 9. PERSIST   the boot file. Last, so that a host that loses its power on the way comes
              back as it was before the run.
 
@@ -39,9 +40,9 @@ from cluster.lvs import (
     adoption,
     boot_file,
     change,
+    firewall_plan,
     lan,
     settings_plan,
-    source_nat,
     sysctls,
     table_plan,
 )
@@ -136,7 +137,7 @@ def _beside_the_table(
     yield from _gue(host, state, wish, footprint)
     yield from _sysctls(host, state, wish, footprint)
     yield from settings_plan.changes(host, state, wish, footprint)
-    yield from _source_nat(host, state, wish, footprint)
+    yield from firewall_plan.changes(host, state, wish, footprint)
 
 
 def boot_text(host: str, state: HostState, wish: HostWish) -> str:
@@ -153,6 +154,7 @@ def boot_text(host: str, state: HostState, wish: HostWish) -> str:
         tunnels=(),
         gue=None,
         source_nat=(),
+        marks=(),
         settings=DirectorSettings(),
         sysctls=tuple((key, "unknown") for key, _value in wish.sysctls),
     )
@@ -236,7 +238,10 @@ def _bound(
 
 def _others_serve(bound: BoundAddress, state: HostState, footprint: Footprint) -> bool:
     """Whether a service that is not ours has this VIP, so that it must stay."""
-    return any(
+    marked = {
+        rule.packets.address for rule in state.marks if rule not in footprint.marks
+    }
+    return bound.address in marked or any(
         service.at.address == bound.address and service.at not in footprint.services
         for service in state.table.services
     )
@@ -308,18 +313,6 @@ def _gue(
     others = set(present) - set(footprint.gue)
     if FOU in footprint.modules and state.gue is not None and not {*wish.gue, *others}:
         yield change.unload_module(host, FOU)
-
-
-def _source_nat(
-    host: str, state: HostState, wish: HostWish, footprint: Footprint
-) -> Iterable[Change]:
-    tool = state.firewall or source_nat.LEGACY
-    for rule in wish.source_nat:
-        if rule not in state.source_nat:
-            yield change.add_source_nat(host, tool, rule)
-    for rule in footprint.source_nat:
-        if rule not in wish.source_nat and rule in state.source_nat:
-            yield change.delete_source_nat(host, tool, rule)
 
 
 def _sysctls(

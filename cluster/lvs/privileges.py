@@ -26,6 +26,7 @@ from cluster.lvs import (
     facts,
     ipvs_sysctls,
     lan,
+    marks,
     script,
     source_nat,
 )
@@ -48,7 +49,7 @@ _PLACES = {
     "systemd-run": ("/usr/bin/systemd-run",),
     "modprobe": ("/usr/sbin/modprobe",),
     "sysctl": ("/usr/sbin/sysctl",),
-    **{tool: (f"/usr/sbin/{tool}",) for tool in source_nat.TOOLS},
+    **{t: (f"/usr/sbin/{t}",) for t in (*source_nat.TOOLS, *marks.TOOLS6)},
 }
 
 
@@ -96,6 +97,7 @@ _READS = (
     Rule("ipvsadm", "-Lnc"),
     Rule("ipvsadm", "--version"),
     *(_exactly(fact.command) for fact in facts.SOURCE_NAT.values()),
+    *(_exactly(fact.command) for fact in facts.MARKS.values()),
 )
 _SYSCTLS = "|".join(
     name
@@ -175,6 +177,22 @@ _DIRECTOR_WRITES = (
         for tool in source_nat.TOOLS
     ),
 )
+# A mark for packets to one VIP, and to one port or a range of them.
+_MARKING = tuple(
+    Rule(
+        tool,
+        rf"-w 5 -t mangle -[AD] {marks.CHAIN} -d {vip} -p {name} -m {name}"
+        rf" --dport {_NUMBER}(:{_NUMBER})? -j MARK"
+        r" --set-xmark 0x[0-9a-f]{1,8}/0xffffffff",
+        pattern=True,
+    )
+    for tools, vip in (
+        (source_nat.TOOLS, f"{_ADDRESS}/32"),
+        (marks.TOOLS6, f"{_ADDRESS6}/128"),
+    )
+    for tool in tools
+    for name in ("tcp", "udp", "sctp")
+)
 _ARP_KEYS = "|".join(sorted({key.rsplit(".", 1)[1] for key, _ in ARP_SYSCTLS}))
 _TUNNELS = "|".join(TUNNELS)
 _ON_INNER = "|".join(f"{one} label {one}" for one in (LOOPBACK, *TUNNELS))
@@ -216,7 +234,7 @@ _REAL_SERVER_WRITES = (
 def rules_for(role: str) -> dict[str, tuple[Rule, ...]]:
     """Return the rules of a role by the name of their alias."""
     if role == "director":
-        return {"PIRANHA_READ": _READS, "PIRANHA_WRITE": _DIRECTOR_WRITES}
+        return {"PIRANHA_READ": _READS, "PIRANHA_WRITE": _DIRECTOR_WRITES + _MARKING}
     if role == "real_server":
         return {"PIRANHA_WRITE": _REAL_SERVER_WRITES}
     return {"PIRANHA_WRITE": (_ARP_CHECK,)}

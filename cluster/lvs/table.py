@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address
-from typing import Self, TypeAlias
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, Self, TypeAlias
 
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 
@@ -76,6 +76,45 @@ class ServiceAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Packets:
+    """What a firewall marks: packets to one VIP, and to the ports from first to last."""
+
+    protocol: Protocol
+    address: IPAddress
+    first: int
+    last: int
+
+    @property
+    def ports(self) -> str:
+        """Return ``80`` or ``8000:8010``, as iptables spells it."""
+        alone = self.first == self.last
+        return str(self.first) if alone else f"{self.first}:{self.last}"
+
+    @property
+    def sort_key(self) -> tuple[int, int, str, int, int]:
+        number = int(self.address)
+        name = self.protocol.value
+        return (self.address.version, number, name, self.first, self.last)
+
+    def as_json(self) -> list[str | int]:
+        return [self.protocol.value, str(self.address), self.first, self.last]
+
+    @classmethod
+    def from_json(cls, item: list[Any]) -> Self:
+        name, address, first, last = item
+        return cls(Protocol(name), ip_address(address), first, last)
+
+    def overlaps(self, other: Packets) -> bool:
+        same = (self.protocol, self.address) == (other.protocol, other.address)
+        return same and self.first <= other.last and other.first <= self.last
+
+    def __str__(self) -> str:
+        place = endpoint(self.address, self.first)
+        more = "" if self.first == self.last else f"-{self.last}"
+        return f"{self.protocol.label} {place}{more}"
+
+
+@dataclass(frozen=True, slots=True)
 class Tunnel:
     """Encapsulation of a tunneling real server; the kernel's default is plain ipip."""
 
@@ -112,6 +151,7 @@ class VirtualService:
     *persistence* is in seconds, 0 for none; *netmask* is a prefix length and only
     means something together with persistence (None: a single client). *source_nat* and
     *local*, its first and last address, are none of ipvsadm's: see ``source_nat.py``.
+    Nor are the *packets* of a firewall mark: see ``marks.py``.
     """
 
     at: ServiceAddress
@@ -124,11 +164,22 @@ class VirtualService:
     one_packet: bool = False
     source_nat: bool = False
     local: tuple[IPAddress, IPAddress] | None = None
+    packets: tuple[Packets, ...] = ()
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.servers, key=lambda server: server.sort_key))
         object.__setattr__(self, "servers", ordered)
         object.__setattr__(self, "flags", tuple(sorted(self.flags)))
+        if self.packets:
+            in_order = tuple(sorted(self.packets, key=lambda one: one.sort_key))
+            object.__setattr__(self, "packets", in_order)
+
+    @property
+    def vips(self) -> tuple[IPAddress, ...]:
+        """Return the addresses that clients of this service ask."""
+        if self.at.address:
+            return (self.at.address,)
+        return tuple(dict.fromkeys(one.address for one in self.packets))
 
     @property
     def alone(self) -> VirtualService:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from cluster.lvs import director, encapsulation, nat6, real_server, rules
 from cluster.lvs.host import INNER, LOOPBACK, BoundAddress, HostState, HostWish
 from cluster.lvs.settings import Settings
-from cluster.lvs.table import IPAddress, RealServer, Table
+from cluster.lvs.table import IPAddress, Packets, RealServer, Table
 from cluster.lvs.terms import ForwardingMethod
 
 
@@ -59,6 +59,13 @@ class ClusterWish:
         }
         if pools:
             data["local_addresses"] = pools
+        marked_packets = {
+            str(s.at): [one.as_json() for one in s.packets]
+            for s in self.table.services
+            if s.packets
+        }
+        if marked_packets:
+            data["packets"] = marked_packets
         if self.settings:
             data["settings"] = self.settings.as_json()
             data["directors"] = list(self.directors)
@@ -68,11 +75,13 @@ class ClusterWish:
     def from_json(cls, data: dict[str, Any]) -> ClusterWish:
         marked = data.get("source_nat", ())
         pools = data.get("local_addresses", {})
+        packets = data.get("packets", {})
         services = (
             replace(
                 service,
                 source_nat=str(service.at) in marked,
                 local=_local(pools.get(str(service.at))),
+                packets=tuple(map(Packets.from_json, packets.get(str(service.at), ()))),
             )
             for service in rules.parse(data["table"]).services
         )
@@ -138,15 +147,16 @@ def served_by(
     return _served_by(wish, _uses(wish.table).get(rip, ()))
 
 
-# A real server where it is used: the VIP, None for a mark, and its entry.
-_Use: TypeAlias = tuple[IPAddress | None, RealServer]
+# A real server where it is used: a VIP, and its entry.
+_Use: TypeAlias = tuple[IPAddress, RealServer]
 
 
 def _uses(table: Table) -> dict[IPAddress, list[_Use]]:
     found: dict[IPAddress, list[_Use]] = {}
     for service in table.services:
         for server in service.servers:
-            found.setdefault(server.address, []).append((service.at.address, server))
+            uses = found.setdefault(server.address, [])
+            uses += [(vip, server) for vip in service.vips]
     return found
 
 
@@ -154,10 +164,10 @@ def _served_by(
     wish: ClusterWish, uses: Iterable[_Use]
 ) -> tuple[dict[str, list[tuple[IPAddress, int]]], set[int]]:
     """Return the VIPs of a real server by device, and its ports for GUE."""
-    used: dict[str, set[IPAddress | None]] = {}
+    used: dict[str, set[IPAddress]] = {}
     gue = set()
     for vip, server in uses:
-        device = _device(server, vip.version if vip else 4)
+        device = _device(server, vip.version)
         if not device:
             continue
         used.setdefault(device, set()).add(vip)
