@@ -205,7 +205,7 @@ def test_the_example_of_the_documentation_is_good():
 
 
 def test_all_problems_of_a_file_are_told_at_once():
-    text = NOTES.replace("port: 80", "port: 0").replace("weight: 1", "weight: x")
+    text = NOTES.replace("port: 80", "port: -1").replace("weight: 1", "weight: x")
     assert [line for line, _path, _why in refusal(text)] == [6, 10, 13]
 
 

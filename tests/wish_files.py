@@ -33,6 +33,9 @@ GOOD = {
     "the notes": NOTES,
     "nothing": "cluster: lab\nservices: []\n",
     "JSON": json.dumps({"cluster": "lab", "director": "lb01", "services": []}),
+    "all ports": SERVICE.replace("port: 80", "port: 0").format(
+        "persistence_timeout: 300, real_servers: [{host: web1}]"
+    ),
     "defaults": HEAD + "- {protocol: tcp, vip: 10.0.1.31, port: 80}\n",
     "everything": SERVICE.format(
         'scheduler: sh, persistence_timeout: 300, name: "shop 店", enabled: false,'
@@ -395,6 +398,56 @@ BAD_MEANING["a server twice"] = (
             3,
             "services[0].real_servers[1].address",
             "web1 stands here twice with the same port.",
+        )
+    ],
+)
+
+BAD_MEANING["all ports without persistence"] = (
+    SERVICE.replace("port: 80", "port: 0").format("real_servers: [{host: web1}]"),
+    [
+        (
+            3,
+            "services[0].port",
+            (
+                "Port 0 is all ports of the VIP: what a client opens on several of them"
+                " must meet at one real server. Switch persistence on, or write a port."
+            ),
+        )
+    ],
+)
+BAD_MEANING["all ports to one port"] = (
+    SERVICE.replace("port: 80", "port: 0").format(
+        "persistence_timeout: 60, real_servers: [{host: web1, method: nat, port: 80}]"
+    ),
+    [
+        (
+            3,
+            "services[0].real_servers[0].port",
+            (
+                "All ports are forwarded, and each packet keeps its own: leave the port of"
+                " web1 empty."
+            ),
+        )
+    ],
+)
+BAD_MEANING["a tunnel to the other family beside a sync daemon"] = (
+    HEAD.replace(
+        "services:",
+        "settings:\n  sync_daemons:\n"
+        "  - {director: lb01, role: master, interface: eth0}\nservices:",
+    )
+    + '- {protocol: tcp, vip: "fd00:10:0:1::31", port: 80, real_servers:'
+    " [{address: 10.0.1.6, method: tun}]}\n",
+    [
+        (
+            6,
+            "services[0].real_servers[0].address",
+            (
+                "web1 is reached at 10.0.1.6, which is IPv4, and the VIP fd00:10:0:1::31 is"
+                " IPv6. lb01 runs a sync daemon, and beside one the kernel takes no such real"
+                " server. Give the host an address of IPv6, or take the sync daemon out of"
+                " the settings."
+            ),
         )
     ],
 )

@@ -237,6 +237,7 @@ def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundin
         services=tuple(other.at for other in others),
         foreign=tuple(at for at in present if at not in ours),
         tunnels=tuple((ip_address(s.address), s.tunnel) for s in served if s.tunnel),
+        synced=next((name for name, _daemon in cluster.wished_settings.daemons), ""),
     )
 
 

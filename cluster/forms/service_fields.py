@@ -38,7 +38,12 @@ class ServiceForm(Form):
             }
         ),
     )
-    port = NumberField(*validate.PORTS, label=_("Port"), initial="80")
+    port = NumberField(
+        *validate.SERVICE_PORTS,
+        label=_("Port"),
+        initial="80",
+        help_text=_("0: all ports that no other service of the VIP has."),
+    )
     name = forms.CharField(
         label=_("Name"),
         required=False,

@@ -19,7 +19,7 @@ from cluster.lvs.validate import Wrong
 
 def share_out(entry: ServiceEntry) -> Shares | None:
     """Give each row its share; None when there is no real server yet."""
-    port = _number(entry.form["port"].value(), validate.PORTS)
+    port = _number(entry.form["port"].value(), validate.SERVICE_PORTS)
     rows = [
         (row, server)
         for row in entry.servers.forms

@@ -108,6 +108,24 @@ def of_service(
         )
 
 
+def of_all_ports(options: Options) -> Iterator[Reason]:
+    """Yield (field, why) for a service on port 0, which is every port that has no
+    service of its own on the VIP (ipvsadm(8), -p)."""
+    if not options.persistence:
+        yield (
+            "port",
+            _(
+                "Port 0 is all ports of the VIP: what a client opens on several of them"
+                " must meet at one real server. Switch persistence on, or write a port."
+            ),
+        )
+    if options.source_nat:
+        yield (
+            "source_nat",
+            _("FULLNAT replaces the client's address for one port: write the port."),
+        )
+
+
 def _of_engine(options: Options, protocol: Protocol) -> Iterator[Reason]:
     """The engine reads the Call-ID of SIP; the kernel looks into UDP only, and asks it
     for a template of persistence (ip_vs_pe_sip.c)."""

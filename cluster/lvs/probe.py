@@ -16,6 +16,7 @@ def asked(table: Table) -> list[ServiceAddress]:
         service.at
         for service in table.services
         if service.at.protocol is Protocol.TCP
+        and service.at.port  # of all ports nobody knows one that is open
         and any(s.weight for s in service.servers)
     ]
     return answering[:MOST]

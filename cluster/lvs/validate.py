@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address
+from itertools import chain
 
 from cluster.lvs import director, encapsulation, options, source_nat
 from cluster.lvs.addresses import Wrong as Wrong
@@ -29,6 +30,8 @@ from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
 PORTS = (1, 65535)
+# Of a service: 0 is every port that no other service of the VIP has.
+SERVICE_PORTS = (0, 65535)
 WEIGHTS = (0, MAX_WEIGHT)
 PERSISTENCE = (1, MAX_PERSISTENCE)
 MOST_SERVERS = 100
@@ -142,6 +145,7 @@ class Surroundings:
     *hosts* the addresses of every host of the cluster with its name, *services* the
     other services that the operator wants, and *foreign* those that somebody made by
     hand on the director. *tunnels* lead to real servers of those other services.
+    *synced* is a director that shall run a sync daemon, "" when none does.
     """
 
     director: str = ""
@@ -150,6 +154,7 @@ class Surroundings:
     services: tuple[ServiceAddress, ...] = ()
     foreign: tuple[ServiceAddress, ...] = ()
     tunnels: tuple[tuple[IPAddress, Tunnel], ...] = ()
+    synced: str = ""
 
     @property
     def networks(self) -> tuple[BoundAddress, ...]:
@@ -170,6 +175,8 @@ def check(draft: Draft, around: Surroundings) -> list[Finding]:
             found.append(Finding("address", why))
     family = draft.address.version if draft.address else None
     reasons = options.of_service(draft.options, draft.protocol, family)
+    if draft.port == 0:
+        reasons = chain(reasons, options.of_all_ports(draft.options))
     found += [Finding(name, why) for name, why in reasons]
     found += _local(draft, around)
     for server in draft.servers:
@@ -262,7 +269,14 @@ def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]
     if why:
         found.append(Finding("host", why, server.row))
     other = None not in (server.port, draft.port) and server.port != draft.port
-    if other and not server.method.may_change_port:
+    if other and draft.port == 0:
+        text = _(
+            "All ports are forwarded, and each packet keeps its own: leave the port of"
+            " {name} empty.",
+            name=server.name,
+        )
+        found.append(Finding("port", text, server.row))
+    elif other and not server.method.may_change_port:
         # ipvsadm would quietly write the VIP's port instead (ipvsadm(8), -r).
         text = _(
             "{method} cannot change the port: packets reach {name} with the"
@@ -309,7 +323,7 @@ def _place(
     if rip == vip:
         return _("{rip} is the VIP itself.", rip=rip)
     if vip and rip.version != vip.version:
-        why = _other_family(server, rip, vip)
+        why = _other_family(server, rip, vip, around)
         if why:
             return why
     if any(bound.address == rip for bound in around.networks):
@@ -333,10 +347,26 @@ def _place(
     )
 
 
-def _other_family(server: Server, rip: IPAddress, vip: IPAddress) -> Sentence | None:
-    """Only a tunnel carries one family in the other (ip_vs_ctl.c, ip_vs_add_dest)."""
+def _other_family(
+    server: Server, rip: IPAddress, vip: IPAddress, around: Surroundings
+) -> Sentence | None:
+    """Only a tunnel carries one family in the other, and only where no sync daemon
+    runs (ip_vs_ctl.c, ip_vs_add_dest)."""
     if server.method is ForwardingMethod.TUN and vip.version == 6:
-        return None
+        if not around.synced:
+            return None
+        return _(
+            "{name} is reached at {rip}, which is IPv{other}, and the VIP {vip} is"
+            " IPv{family}. {director} runs a sync daemon, and beside one the kernel takes"
+            " no such real server. Give the host an address of IPv{family}, or take the"
+            " sync daemon out of the settings.",
+            name=server.name,
+            rip=rip,
+            other=rip.version,
+            vip=vip,
+            family=vip.version,
+            director=around.synced,
+        )
     if server.method is ForwardingMethod.TUN:
         return _(
             "{name} is reached at {rip}: a tunnel over IPv6 carries IPv6 only here, and"

@@ -190,7 +190,8 @@ def read(
     entries = [
         _entry(reader, row, ("services", n), known) for n, row in enumerate(rows)
     ]
-    _check(reader, entries, around)
+    synced = next((director for director, _daemon in settings.daemons), "")
+    _check(reader, entries, replace(around, synced=synced))
     _check_inner(reader, settings, entries, around)
     if reader.problems:
         raise Refused(reader.problems)
@@ -256,7 +257,7 @@ def _director(reader: Reader, top: Document, known: Known) -> str:
 def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
     needed = ("protocol", "vip", "port")
     row = reader.mapping(data, path, SERVICE_KEYS, needed, _("a virtual service"))
-    port = reader.number(row, path, "port", validate.PORTS)
+    port = reader.number(row, path, "port", validate.SERVICE_PORTS)
     vip = reader.address(row, path, "vip")
     lines = reader.items(row, path, "real_servers", validate.MOST_SERVERS)
     return _Entry(

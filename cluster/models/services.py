@@ -16,7 +16,8 @@ from cluster.lvs import encapsulation, source_nat, table, terms
 from cluster.lvs.options import SIP, flag_names
 from cluster.models.clusters import Cluster, Host
 
-_port = (MinValueValidator(1), MaxValueValidator(65535))
+# 0 is all ports of the VIP.
+_port = (MaxValueValidator(65535),)
 _threshold = (MaxValueValidator(terms.MAX_THRESHOLD),)
 
 

@@ -46,7 +46,7 @@ def services(table: str) -> set[str]:
 
 def _url(place: str) -> str:
     address, _, port = place.rpartition(":")
-    number = int(port, 16)
+    number = int(port, 16) or 80  # 0 is all ports
     if address.startswith("["):
         host = f"[{IPv6Address(address[1:-1])}]"
     else:

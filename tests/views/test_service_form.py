@@ -6,8 +6,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from cluster.forms.service_fields import OTHER
 from cluster.lvs import rules, words
 from cluster.lvs.host import Footprint
+from cluster.lvs.settings import Settings, SyncDaemon, SyncRole
 from cluster.lvs.table import Table, Tunnel
 from cluster.models import AddressCheck, AuditEvent, Run, VirtualService
 from cluster.views import addresses
@@ -268,9 +270,9 @@ NONSENSE = [
     ({"address": "10.0.1.6"}, "address", "web1&#x27;s own address"),
     ({"address": "10.9.0.1"}, "address", "in no network of lb01: eth0 10.0.1.0/24"),
     ({"address": "１０.0.1.31"}, "address", "no IP address"),  # noqa: RUF001
-    ({"port": "0"}, "port", "out of range"),
     ({"port": "99999"}, "port", "out of range"),
-    ({"port": ""}, "port", "Write a number from 1 to 65535"),
+    ({"port": "0"}, "port", "Switch persistence on, or write a port."),
+    ({"port": ""}, "port", "Write a number from 0 to 65535"),
     ({"port": "http"}, "port", "no whole number"),
     ({"port": "-1"}, "port", "out of range"),
     ({"scheduler": "twos"}, "scheduler", "twos"),
@@ -286,6 +288,37 @@ NONSENSE = [
     ({"name": "x" * 65}, "name", "at most 64"),
     ({"name": "a\0b"}, "name", "Null"),
 ]
+
+
+def test_all_ports_of_a_vip_with_persistence(operator, lab):
+    fields = {"port": "0", "persistent": "on", "persistence": "60"}
+    assert operator.post(NEW, typed(lab, *TWO, **fields)).status_code == 302
+    service = VirtualService.objects.get()
+    assert [server.port for server in service.servers.all()] == [0, 0]
+    again = operator.get(reverse("cluster:service", args=["lab", service.pk]))
+    assert 'name="port" value="0"' in again.content.decode()
+    one_port = operator.post(NEW, typed(lab, ("web1", "80", "1"), **fields))
+    assert list(errors(one_port)[1][0]) == ["port"]
+
+
+def test_a_tunnel_to_the_other_family_is_refused_beside_a_sync_daemon(operator, lab):
+    mixed = {
+        "address": "fd00:10:0:1::31",
+        "servers-0-host": OTHER,
+        "servers-0-address": "10.0.1.6",
+        "servers-0-method": "tun",
+    }
+    data = typed(lab, ("web1", "", "1")) | mixed
+    lab.hosts["lb01"].facts = {}
+    lab.hosts["lb01"].save()
+    assert errors(operator.post(CHECK, data)) == ({}, [{}])
+    daemon = SyncDaemon(SyncRole.BACKUP, "eth0", 7)
+    lab.cluster.settings = Settings(daemons=(("lb01", daemon),)).as_json()
+    lab.cluster.save()
+    answer = operator.post(NEW, data)
+    assert answer.status_code == 422
+    assert list(errors(answer)[1][0]) == ["address"]
+    assert "lb01 runs a sync daemon" in answer.content.decode()
 
 
 @pytest.mark.parametrize(("fields", "field", "words"), NONSENSE)
