@@ -12,6 +12,7 @@ from cluster.views import (
     audit,
     clusters,
     confirm_window,
+    connections,
     drains,
     drift,
     graphs,
@@ -58,6 +59,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "events/clusters/<slug:slug>/graphs/",
         events.graphs_stream,
         name="graphs_events",
+    ),
+    # Connections: asked of a director while somebody looks
+    path(
+        "clusters/<slug:slug>/connections/",
+        connections.connections,
+        name="connections",
+    ),
+    path(
+        "clusters/<slug:slug>/connections/now/",
+        connections.connections_now,
+        name="connections_now",
     ),
     # Virtual services: the wish
     path("clusters/<slug:slug>/services/", services.services, name="services"),

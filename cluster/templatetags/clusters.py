@@ -23,6 +23,7 @@ def cluster_tabs(cluster: Cluster, current: str) -> dict[str, Any]:
     pages = (
         (_("Live"), "cluster"),
         (_("Virtual services"), "services"),
+        (_("Connections"), "connections"),
         (_("Graphs"), "graphs"),
         (_("Settings"), "settings"),
         (_("Redundancy"), "redundancy"),

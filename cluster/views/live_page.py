@@ -292,6 +292,7 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
             for line in live.lines[:MOST_PICTURES]
         ],
         "folded": live.is_long,
+        "connections_url": reverse("cluster:connections", args=[live.cluster.slug]),
         "servers_url": reverse("cluster:server", args=[live.cluster.slug, "-"])[:-2],
     }
 

@@ -23,6 +23,8 @@ from cluster.remote.frames import Frame
 from cluster.remote.shell import (
     HostKeyChanged,
     HostKeyUnknown,
+    NothingSent,
+    Output,
     RemoteError,
     StreamEnded,
     Unreachable,
@@ -123,6 +125,18 @@ class DirectorStream:
             stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
+
+    def run(self, command: Command) -> Output:
+        """Run a command beside the stream, from one thread at a time.
+
+        Raises RemoteError, also while there is no stream.
+        """
+        with self._lock:
+            stream = None if self._over else self._stream
+        if stream is None:
+            name = self.host.name
+            raise self.error or NothingSent(name, f"{name} is not connected yet.")
+        return stream.run(command)
 
     def _open(self) -> None:
         self._sampler = Sampler()

@@ -31,6 +31,7 @@ from cluster.lvs.frame import WATCH
 from cluster.models import Host, Reading
 from cluster.remote.shell import RemoteError
 from cluster.watch import leases, store
+from cluster.watch.lookout import Lookout
 from cluster.watch.packing import pack
 from cluster.watch.sample import Sample
 from cluster.watch.sparks import Sparks
@@ -63,6 +64,7 @@ class Watcher:
         self._lock = threading.Lock()
         self._fresh: dict[int, tuple[DirectorStream, Sample]] = {}
         self._readings: list[tuple[int, Sample]] = []
+        self._lookout = Lookout(self._streams.get)
         self._told: dict[int, RemoteError] = {}
         self._stopping = threading.Event()
         self._manager = threading.Thread(target=self._manage, name="watch")
@@ -229,16 +231,16 @@ class Watcher:
         lost = False
         while not self._stopping.wait(STEP):
             batch = self._batch()
-            if not batch:
-                continue
             try:
-                store.publish(batch)
+                if batch:
+                    store.publish(batch)
+                self._lookout.step()
             except redis.RedisError as error:
                 if not lost:
                     log.warning("The live cache did not answer the watcher: %s", error)
                 lost = True
             else:
-                lost = False
+                lost = lost and not batch
 
     def _batch(self) -> list[News]:
         with self._lock:

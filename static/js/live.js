@@ -2,6 +2,7 @@
 //
 //   <div data-live="URL" data-live-poll="URL" data-live-period="2"> ... </div>
 //
+// Without a URL in data-live there is no stream, and it is only polled.
 // Events of the stream:
 //   html    {"target": "#id", "html": "..."}   morphed into the page
 //   point   {"graph": "#id", "t": 1, "values": [..]}   becomes "live:point" on the element
@@ -69,6 +70,10 @@
     // --- Connection ---
     open() {
       this.close();
+      if (!this.root.dataset.live) {
+        this.show("polling");
+        return this.later(() => this.poll(), POLL_SECONDS);
+      }
       const url = new URL(this.root.dataset.live, location.href);
       // The browser sends Last-Event-ID only when it reconnects by itself.
       if (this.lastId) url.searchParams.set("last_event_id", this.lastId);
