@@ -13,7 +13,7 @@ from cluster.models import Drain, Run
 
 # Hosts that do not answer, or would forget what they have, are no business of this
 # drain. Which connections may be cut off was decided when it began.
-HARMLESS = {safety.UNREACHABLE, safety.CUT_OFF, safety.FORGETFUL}
+HARMLESS = {safety.UNREACHABLE, *safety.CUT_OFF, safety.FORGETFUL}
 
 
 def unexpected(one: Drain, run: Run, applied: ClusterWish) -> list[Sentence]:

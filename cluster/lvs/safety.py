@@ -85,11 +85,13 @@ def _changed(
         yield _("{at} is left without a real server.", at=after.at)
     elif not any(server.weight for server in after.servers):
         yield _("{at} takes no new connection: all weights are 0.", at=after.at)
-    carried = (active or {}).get(str(before.at), {})
     for server in before.servers:
-        left = after.server(server.address, server.port)
-        if left is None and carried.get(server.endpoint):
-            yield cut_off(before.at, server.endpoint, carried[server.endpoint])
+        if after.server(server.address, server.port) is not None:
+            continue
+        if active is None:
+            yield cut_off_unknown(before.at, server.endpoint)
+        elif count := active.get(str(before.at), {}).get(server.endpoint):
+            yield cut_off(before.at, server.endpoint, count)
 
 
 def cut_off(at: object, server: str, count: int) -> Sentence:
@@ -99,6 +101,15 @@ def cut_off(at: object, server: str, count: int) -> Sentence:
         server=server,
         at=at,
         count=count,
+    )
+
+
+def cut_off_unknown(at: object, server: str) -> Sentence:
+    return _(
+        "{server} is taken out of {at}: connections that it carries are cut off. How many"
+        " is not known now. Drain it first to lose none.",
+        server=server,
+        at=at,
     )
 
 
@@ -173,4 +184,4 @@ def unreachable(names: list[str]) -> Sentence:
 
 # By these a reason is known again.
 UNREACHABLE = unreachable([]).msgid
-CUT_OFF = cut_off("", "", 0).msgid
+CUT_OFF = (cut_off("", "", 0).msgid, cut_off_unknown("", "").msgid)

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
+from cluster.lvs import safety
 from cluster.lvs.change import Change, Mark, Phase
 from cluster.lvs.parts import Scope
+from cluster.lvs.words import Sentence
 from cluster.models import Host, Run, Step, User
 from cluster.templatetags.ui import as_shell
 
@@ -48,6 +52,24 @@ class HostSteps:
         return ", ".join("-".join(map(str, span)) for span in spans)
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A reason for a second look, with the way that loses no connection if there is one."""
+
+    run: Run
+    sentence: Sentence
+
+    @property
+    def drain_url(self) -> str:
+        """Where the real server is drained that would be taken out, else ``""``."""
+        if self.sentence.msgid not in safety.CUT_OFF or self.run.is_final:
+            return ""
+        said = dict(self.sentence.params)
+        address = str(said["server"]).rpartition(":")[0].strip("[]")
+        place = reverse("cluster:server", args=[self.run.cluster.slug, address])
+        return f"{place}?{urlencode({'service': said['at']})}"
+
+
 @dataclass(slots=True)
 class Tally:
     """How much of one kind comes, changes and goes."""
@@ -67,6 +89,7 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
     newer = run.cluster.wish().as_json() != run.wish if is_plan else False
     return {
         "run": run,
+        "cautions": [Caution(run, one) for one in run.caution_sentences],
         "cluster": run.cluster,
         "hosts": by_host(forward),
         "taken_back": by_host(back),

@@ -74,7 +74,12 @@ CASES = {
         table(service()),
         table(service(servers=[server()])),
         None,
-        [],
+        [
+            (
+                f"10.0.1.9:80 is taken out of {WEB}: connections that it carries are cut"
+                " off. How many is not known now. Drain it first to lose none."
+            )
+        ],
     ),
 }
 

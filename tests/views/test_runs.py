@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from cluster import tasks
 from cluster.lvs.plan import plan
+from cluster.lvs.safety import cut_off, cut_off_unknown
 from cluster.lvs.wish import host_wishes
 from cluster.lvs.words import say
 from cluster.models import AuditEvent, Run, Step, VirtualService
@@ -386,6 +387,19 @@ def test_a_plan_with_cautions_goes_on_with_the_name(operator, run, queued):
     with queued() as rung:
         confirm(operator, run, confirm=" lab ")
     assert rung == [("apply_run", (run.pk,))]
+
+
+@pytest.mark.parametrize("reason", [cut_off, cut_off_unknown])
+def test_who_would_cut_connections_off_is_led_to_a_drain(operator, lab, run, reason):
+    at, count = "TCP 10.0.1.31:80", (7,) if reason is cut_off else ()
+    run.cautions = [reason(at, "10.0.1.6:80", *count).as_json()]
+    run.save()
+    place = reverse("cluster:server", args=["lab", "10.0.1.6"])
+    link = f'href="{place}?service=TCP+10.0.1.31%3A80"'
+    assert link in shown(operator, run)
+    run.state = State.CANCELLED
+    run.save()
+    assert link not in shown(operator, run)
 
 
 def test_two_runs_at_a_time_are_refused_by_the_database(

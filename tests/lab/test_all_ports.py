@@ -1,0 +1,44 @@
+"""Port 0: every port of a VIP, and a client with several of them at one real server."""
+
+import pytest
+
+from tests.build import at
+from tests.lab.site import Site
+
+pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
+VIP = "10.0.1.31"
+# Says hello to sshd through the VIP; the second word of the line is its banner.
+GREET = f"bash -c 'exec 3<>/dev/tcp/{VIP}/22; read -r -t 9 line <&3; echo $line'"
+
+
+@pytest.fixture
+def site(lab, db):
+    lab.clean()
+    yield Site(lab)
+    lab.clean()
+
+
+def test_all_ports_of_a_vip_lead_a_client_to_one_real_server(site):
+    before = site.everything()
+    service = site.want(VIP, port=0, persistence=60)
+    site.converge()
+    rules = site.lab.ssh("lb01", "ipvsadm -Sn").splitlines()
+    assert rules[0] == f"-A -t {VIP}:0 -s rr -p 60"
+    assert {rule.split()[4] for rule in rules[1:]} == {"10.0.1.6:0", "10.0.1.9:0"}
+
+    (web,) = set(site.ask(f"http://{VIP}/", 3))
+    assert site.lab.ssh("client", GREET).startswith("SSH-2.0-")
+    rip = site.host(web).address
+    listed = site.lab.ssh("lb01", "ipvsadm -Lnc")
+    reached = {line.split()[5] for line in listed.splitlines() if "10.0.1.100:" in line}
+    assert reached == {f"{rip}:80", f"{rip}:22", f"{rip}:0"}, "0 is the template"
+    assert site.lab.stats(conns=4)[at(VIP, 0), f"{rip}:0"].conns == 4
+
+    # A port with a service of its own is none of "all ports" any more.
+    own = site.want(VIP, port=80)
+    site.converge()
+    assert set(site.ask(f"http://{VIP}/", 4)) == {"web1", "web2"}
+    own.delete()
+    service.delete()
+    site.converge()
+    assert site.everything() == before
