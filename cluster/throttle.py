@@ -27,6 +27,7 @@ class Limit(NamedTuple):
 PER_ADDRESS = Limit("address", 20)
 PER_ACCOUNT = Limit("account", 5)
 PER_ADDRESS_SETUP = Limit("setup", 10)
+PER_ADDRESS_METRICS = Limit("metrics", 20)
 
 
 def waiting(limit: Limit, subject: str) -> int:

@@ -1,4 +1,4 @@
-"""The application's URLs. Without a log-in: setup, login, health, set_language."""
+"""The application's URLs. Without a log-in: setup, login, health, metrics, set_language."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, path, re_path
@@ -20,6 +20,7 @@ from cluster.views import (
     host_setup,
     hosts,
     live,
+    metrics,
     overview,
     runs,
     service_bulk,
@@ -31,6 +32,7 @@ from cluster.views import (
 app_name = "cluster"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("health", account.health, name="health"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("setup/<str:token>/", account.setup, name="setup"),
     path("login/", account.login, name="login"),
     path("logout/", account.logout, name="logout"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import environ
 from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from piranha_web.addresses import as_broker, valkey_socket, with_database
@@ -197,6 +198,12 @@ TIME_ZONE = "UTC"
 # --- Drift ------------------------------------------------------------------
 # How often a host is read and compared with the newest revision.
 OBSERVE_SECONDS = max(10, env.int("PIRANHA_OBSERVE_SECONDS", default=45))
+
+# --- Prometheus -------------------------------------------------------------
+# Without a token there is no /metrics.
+METRICS_TOKEN = env.str("PIRANHA_METRICS_TOKEN", default="")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("PIRANHA_METRICS_TOKEN needs 16 characters or more.")
 
 # --- The lab ----------------------------------------------------------------
 LAB_HOSTS_FILE = DATA / "lab" / "hosts.json"
