@@ -1,7 +1,7 @@
 """One subscription to the live cache for all streams of this process.
 
-Whoever looks at the same cluster in the same way and language is one audience: its
-fragment is rendered once a tick, in a thread of its own, and sent to all of them.
+Whoever looks at the same cluster in the same way and language is one audience: what is
+new is rendered once a tick, in a thread of its own, and sent to all of them.
 """
 
 from __future__ import annotations
@@ -21,13 +21,9 @@ import redis
 import redis.asyncio
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
-from django.utils import translation
 
-from cluster.lvs.frame import PERIOD
-from cluster.models import Cluster
-from cluster.views import graph_live, live_page
-from cluster.views.graph_look import GraphLook
-from cluster.views.look import Look
+from cluster.admission import Ticket, still_in
+from cluster.live_show import Audience, Show, render
 from cluster.watch import store
 
 log = logging.getLogger(__name__)
@@ -40,16 +36,10 @@ LONGEST_PAUSE = 5.0
 # A listener may be so many messages late, then it gets the whole once more.
 LATE = 8
 RECONNECT_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """People who see the same: a live page, or only the newest point of graphs."""
-
-    cluster: int
-    language: str
-    look: Look | GraphLook
-
+# So long after a log-out, or after an account was closed, a stream may still run.
+RECHECK_SECONDS = 10.0
+HEARTBEAT_SECONDS = 10.0
+HEARTBEAT = b": still here\n\n"
 
 # One message as it goes over the wire; None: the stream ends.
 Queue = asyncio.Queue[bytes | None]
@@ -57,24 +47,47 @@ Queue = asyncio.Queue[bytes | None]
 
 @dataclass(slots=True)
 class Stage:
-    """What an audience has seen last, and its listeners."""
+    """What an audience has seen last, and its listeners.
+
+    *joining* are those who have not seen it, each with the shape of the table that it
+    has: the next show is shown to them as a whole.
+    """
 
     listeners: set[Queue] = field(default_factory=set)
-    regions: dict[str, str] = field(default_factory=dict)
+    joining: dict[Queue, str] = field(default_factory=dict)
+    show: Show = field(default_factory=Show)
     shown_at: float = 0.0
+    sent_at: float = 0.0
     waiting: bool = True
 
+    def join(self, queue: Queue, shape: str = "") -> None:
+        self.listeners.discard(queue)
+        self.joining[queue] = shape
+        self.waiting = True
 
-def event(name: str, data: Any, number: int) -> bytes:
-    text = json.dumps(data, separators=(",", ":"))
-    return f"id: {number}\nevent: {name}\ndata: {text}\n\n".encode()
+    def leave(self, queue: Queue) -> None:
+        self.listeners.discard(queue)
+        self.joining.pop(queue, None)
+
+    @property
+    def everybody(self) -> list[Queue]:
+        return [*self.listeners, *self.joining]
+
+    def send(self, queue: Queue, message: bytes) -> None:
+        if not queue.full():
+            queue.put_nowait(message)
+            return
+        # Too slow for single changes: what it missed comes as a whole.
+        while not queue.empty():
+            queue.get_nowait()
+        self.join(queue)
 
 
-def html_events(regions: dict[str, str], number: int) -> bytes:
-    return b"".join(
-        event("html", {"target": target, "html": html}, number)
-        for target, html in regions.items()
-    )
+def end(queue: Queue) -> None:
+    """Let the stream end; what it has not read yet is lost."""
+    while queue.full():
+        queue.get_nowait()
+    queue.put_nowait(None)
 
 
 class Broadcast:
@@ -83,36 +96,39 @@ class Broadcast:
     def __init__(self) -> None:
         self._stages: dict[Audience, Stage] = {}
         self._streams: Counter[int] = Counter()
+        self._tickets: dict[Queue, Ticket] = {}
+        self._checked_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "render")
-        self._number = 0
 
     def streams_of(self, user: int) -> int:
         return self._streams[user]
 
     @contextmanager
-    def listening(self, audience: Audience, user: int) -> Iterator[Queue]:
-        """Join an audience for the length of the block."""
+    def listening(
+        self, audience: Audience, ticket: Ticket, shape: str = ""
+    ) -> Iterator[Queue]:
+        """Join an audience for the length of the block, with a table of this shape."""
         queue: Queue = asyncio.Queue(LATE)
         stage = self._stages.setdefault(audience, Stage())
-        stage.listeners.add(queue)
-        self._streams[user] += 1
-        if stage.regions:
-            queue.put_nowait(html_events(stage.regions, self._number))
+        stage.join(queue, shape)
+        self._tickets[queue] = ticket
+        self._streams[ticket.user] += 1
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
             self._task.add_done_callback(self._ended)
         try:
             yield queue
         finally:
-            self._streams[user] -= 1
-            if not self._streams[user]:
-                del self._streams[user]
-            stage.listeners.discard(queue)
-            if not stage.listeners:
-                self._stages.pop(audience, None)
+            del self._tickets[queue]
+            self._streams[ticket.user] -= 1
+            if not self._streams[ticket.user]:
+                del self._streams[ticket.user]
+            stage.leave(queue)
+            if not stage.everybody and self._stages.get(audience) is stage:
+                del self._stages[audience]
 
-    async def call(self, work: Any, *args: Any) -> Any:
+    async def _call(self, work: Any, *args: Any) -> Any:
         """Run something that needs the database, in the thread that has one."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, _with_database, work, args)
@@ -123,7 +139,7 @@ class Broadcast:
                 await self._follow()
             except (redis.RedisError, OSError) as error:
                 log.warning("The live cache did not answer the streams: %s", error)
-                await self._show()
+                await self._attend()
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _follow(self) -> None:
@@ -137,7 +153,7 @@ class Broadcast:
                 message = await news.get_message(timeout=0.25)
                 if message is not None:
                     self._ring(json.loads(message["data"]))
-                await self._show()
+                await self._attend()
 
     def _ring(self, pairs: list[list[int]]) -> None:
         clusters = {cluster for _director, cluster in pairs}
@@ -145,42 +161,51 @@ class Broadcast:
             if audience.cluster in clusters:
                 stage.waiting = True
 
-    async def _show(self) -> None:
+    async def _attend(self) -> None:
+        """Do what is due: show, give a sign of life, look whose time is over."""
         now = time.monotonic()
-        for audience, stage in list(self._stages.items()):
-            pause = now - stage.shown_at
-            if pause >= LONGEST_PAUSE or (stage.waiting and pause >= SHORTEST_PAUSE):
-                stage.shown_at, stage.waiting = now, False
-                await self._show_to(audience, stage)
-
-    async def _show_to(self, audience: Audience, stage: Stage) -> None:
         try:
-            shown = await self.call(render, audience)
+            for audience, stage in list(self._stages.items()):
+                pause = now - stage.shown_at
+                if pause >= LONGEST_PAUSE or (stage.waiting and pause > SHORTEST_PAUSE):
+                    stage.shown_at, stage.waiting = now, False
+                    await self._show_to(audience, stage)
+            if now - self._checked_at >= RECHECK_SECONDS:
+                self._checked_at = now
+                await self._check()
         except (DatabaseError, InterfaceError) as error:
             log.warning("The database did not answer the streams: %s", error)
-            return
-        if shown is None:
-            self._send(stage, None)
-            return
-        regions, point = shown
-        self._number += 1
-        news = {t: html for t, html in regions.items() if stage.regions.get(t) != html}
-        stage.regions = regions
-        # Even when nothing has changed: that, too, is news, of a certain age.
-        beat = event("tick", None, self._number)
-        line = event("point", point, self._number) if point else b""
-        self._send(stage, (html_events(news, self._number) or beat) + line)
+        for stage in self._stages.values():
+            if now - stage.sent_at >= HEARTBEAT_SECONDS:
+                stage.sent_at = now
+                for queue in list(stage.listeners):
+                    stage.send(queue, HEARTBEAT)
 
-    def _send(self, stage: Stage, message: bytes | None) -> None:
-        for queue in stage.listeners:
-            if queue.full():
-                # Too slow for single changes: what it missed comes as a whole.
-                while not queue.empty():
-                    queue.get_nowait()
-                if message is not None:
-                    queue.put_nowait(html_events(stage.regions, self._number))
-                    continue
-            queue.put_nowait(message)
+    async def _show_to(self, audience: Audience, stage: Stage) -> None:
+        before, shapes = stage.show, set(stage.joining.values())
+        show = await self._call(render, audience, before, shapes)
+        if show is None:
+            for queue in stage.everybody:
+                end(queue)
+            return
+        stage.show, stage.sent_at = show, time.monotonic()
+        news = show.news(before) if stage.listeners else b""
+        for queue in list(stage.listeners):
+            stage.send(queue, news)
+        for shape in shapes:
+            everything = show.everything(shape)
+            # Whoever came while this was rendered waits for the next one.
+            for queue in [q for q, own in stage.joining.items() if own == shape]:
+                del stage.joining[queue]
+                stage.listeners.add(queue)
+                stage.send(queue, everything)
+
+    async def _check(self) -> None:
+        """End the streams of people who have logged out or may not look any more."""
+        welcome = await self._call(still_in, set(self._tickets.values()))
+        for queue, ticket in self._tickets.items():
+            if ticket not in welcome:
+                end(queue)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A fault of ours must not leave streams that look alive: end them all."""
@@ -188,34 +213,10 @@ class Broadcast:
             return
         log.error("The live streams have failed", exc_info=task.exception())
         for stage in self._stages.values():
-            stage.regions = {}
-            self._send(stage, None)
+            for queue in stage.everybody:
+                end(queue)
 
 
 def _with_database(work: Any, args: tuple[Any, ...]) -> Any:
     close_old_connections()
     return work(*args)
-
-
-kept = live_page.WantedKept()
-
-
-def render(audience: Audience) -> tuple[dict[str, str], dict[str, Any] | None] | None:
-    """Return the regions and the point of the graph; None: the cluster is gone."""
-    clusters = Cluster.objects.select_related("director")
-    cluster = clusters.filter(pk=audience.cluster).first()
-    if cluster is None:
-        return None
-    now = time.time()
-    if isinstance(audience.look, GraphLook):
-        with translation.override(audience.language):
-            return {}, graph_live.newest(cluster, audience.look)
-    with translation.override(audience.language):
-        live = live_page.load(cluster, now, kept)
-        regions = live_page.regions(live, audience.look)
-    totals = live.totals
-    if totals["active"] is None:
-        return regions, None
-    at = now // PERIOD * PERIOD
-    values = [totals["conns"], totals["active"]]
-    return regions, {"graph": "#graph", "t": at, "values": values}

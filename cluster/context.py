@@ -38,6 +38,7 @@ WORDS: dict[str, Promise] = {
     "no_news": _("no news for {n} s"),
     "graph_summary": _("{label}: now {last}, lowest {min}, highest {max}."),
     "graph_empty": _("No samples yet."),
+    "found": _("{n} of {all} virtual services"),
     "time": _("Time"),
     "gap": _("no numbers"),
     "lowest": _("lowest"),

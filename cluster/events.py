@@ -5,28 +5,23 @@ See https://html.spec.whatwg.org/multipage/server-sent-events.html and static/js
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
-from importlib import import_module
 
-from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
 
-from cluster.broadcast import Audience, Broadcast
+from cluster.admission import Ticket
+from cluster.broadcast import Broadcast
+from cluster.live_show import Audience
 from cluster.models import Cluster
 from cluster.views.graph_look import GraphLook
 from cluster.views.look import Look
 
 STREAMS_PER_USER = 4
 RETRY_MILLISECONDS = 3000
-HEARTBEAT_SECONDS = 10.0
-# So long after a log-out, or after an account was closed, a stream may still run.
-RECHECK_SECONDS = 15.0
 
 broadcast = Broadcast()
 
@@ -57,37 +52,29 @@ async def _stream(
     if broadcast.streams_of(user.pk) >= STREAMS_PER_USER:
         return HttpResponse(status=429)
     audience = Audience(found[0], translation.get_language() or "en", look)
-    stream = _events(audience, user.pk, request.session.session_key or "")
+    ticket = Ticket(user.pk, request.session.session_key or "")
     return StreamingHttpResponse(
-        stream,
+        _events(audience, ticket, _shape(request)),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
+def _shape(request: HttpRequest) -> str:
+    """Return the shape of the table that the browser has, see live_show.py.
+
+    The browser sends a header when it reconnects by itself; in the address is what the
+    page began with, or what live.js has seen last.
+    """
+    seen = request.GET.get("last_event_id", "")
+    return request.headers.get("Last-Event-ID", seen).partition(".")[2][:32]
+
+
 async def _events(
-    audience: Audience, user: int, session_key: str
+    audience: Audience, ticket: Ticket, shape: str
 ) -> AsyncIterator[bytes]:
     """Yield what the audience sees, until the person logs out or goes away."""
     yield f"retry: {RETRY_MILLISECONDS}\n\n".encode()
-    with broadcast.listening(audience, user) as queue:
-        checked = time.monotonic()
-        while True:
-            try:
-                message = await asyncio.wait_for(queue.get(), HEARTBEAT_SECONDS)
-            except TimeoutError:
-                message = b": still here\n\n"
-            if message is None:
-                return
-            if time.monotonic() - checked >= RECHECK_SECONDS:
-                checked = time.monotonic()
-                if not await broadcast.call(is_still_in, session_key, user):
-                    return
+    with broadcast.listening(audience, ticket, shape) as queue:
+        while (message := await queue.get()) is not None:
             yield message
-
-
-def is_still_in(session_key: str, user: int) -> bool:
-    """Say whether the session is still that of this person, and the account open."""
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
-    return get_user(request).pk == user

@@ -12,15 +12,18 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
+from cluster.lvs.rates import Rates
 from cluster.models import Host, Reading, User
+from cluster.views.live_table import row_id
 from cluster.watch import store
 from cluster.watch.packing import pack
 from cluster.watch.store import News
 from tests.hosts import make_cluster, make_host
-from tests.watch.build import KEY, sample
+from tests.watch.build import KEY, WEB1, sample
 
 pytestmark = pytest.mark.slow
 PATH = "/events/clusters/shop/"
+KEY_AT = KEY.split()[1]
 
 
 @pytest.fixture
@@ -123,7 +126,40 @@ def test_what_is_published_reaches_a_browser(listen, li, lb01):
     assert event["event"] == "html"
     data = json.loads(event["data"])
     assert data["target"] in ("#live-top", "#live-table")
-    assert int(event["id"]) > 0
+
+
+def test_after_the_whole_only_new_cells_come(listen, li, lb01):
+    stream = listen(cookie_of(li))
+    show = sample(time.time())
+    store.publish([News(lb01.pk, lb01.cluster_id, show)])
+    stream.wait_for(lambda e: "live-table" in e.get("data", "") and KEY_AT in e["data"])
+    rates = show.rates | {WEB1: Rates(9.0, 24.0, 0.0, 1440.0, 0.0)}
+    busier = sample(time.time(), rates=rates)
+    store.publish([News(lb01.pk, lb01.cluster_id, busier)])
+    event = stream.wait_for(lambda e: e.get("event") == "rows")
+    # One cell of one row: active, inactive, conns/s, in, out, sparkline.
+    assert json.loads(event["data"]) == {
+        "target": "#live-table",
+        "rows": {row_id(WEB1): [0, 0, "9/s", 0, 0, 0]},
+    }
+
+
+def test_whoever_comes_back_with_the_same_table_gets_its_numbers_only(listen, li, lb01):
+    cookie = cookie_of(li)
+    first = listen(cookie)
+    store.publish([News(lb01.pk, lb01.cluster_id, sample(time.time()))])
+    seen = first.wait_for(lambda e: e.get("event") == "point")["id"]
+    for again in (
+        listen(cookie, **{"Last-Event-ID": seen}),
+        listen(cookie, f"{PATH}?last_event_id={seen}"),
+    ):
+        event = again.wait_for(lambda e: "#live-table" in e.get("data", ""))
+        assert event["event"] == "rows"
+        assert json.loads(event["data"])["rows"][row_id(WEB1)][:3] == ["2", "71", "4/s"]
+    # What the address says is older than what the browser has seen since.
+    other = listen(cookie, f"{PATH}?last_event_id={seen}", **{"Last-Event-ID": "9.x"})
+    event = other.wait_for(lambda e: "#live-table" in e.get("data", ""))
+    assert event["event"] == "html"
 
 
 def test_points_for_the_graph_come_with_it(listen, li, lb01):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -13,8 +14,10 @@ from django.views.decorators.http import require_safe
 
 from cluster.models import Cluster
 from cluster.views import live_page
+from cluster.views.live_table import live_table
 from cluster.views.look import SPANS, Look
 from cluster.watch import history
+from cluster.watch.board import WORST_FIRST
 from cluster.watch.packing import TOTAL, series_of
 from piranha_web.origins import events_base
 
@@ -26,13 +29,17 @@ def cluster(request: HttpRequest, slug: str) -> HttpResponse:
     look = Look.of(request.GET)
     live = live_page.load(found)
     fragment = look.for_fragment.query
+    shape = live_table(live.lines, look.for_fragment, live.is_long).shape
+    seen = ("&" if fragment else "?") + urlencode({"last_event_id": f"0.{shape}"})
     context = live_page.context_of(live, look) | {
         # Points of the stream are the whole cluster's: a row's graph has another id.
         "graph_id": "row-graph" if look.row else "graph",
+        "row_states": WORST_FIRST,
         "spans": [(span, _span_words(span)) for span in SPANS],
         "stream_url": events_base(request)
         + reverse("cluster:cluster_events", args=[slug])
-        + fragment,
+        + fragment
+        + seen,
         "poll_url": reverse("cluster:cluster_live", args=[slug]) + fragment,
         "graph_url": reverse("cluster:graph_data", args=[slug]) + look.query,
     }

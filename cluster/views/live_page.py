@@ -14,6 +14,7 @@ from typing import Any
 import redis
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from cluster.lvs import rules
@@ -293,6 +294,7 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
         ],
         "folded": live.is_long,
         "connections_url": reverse("cluster:connections", args=[live.cluster.slug]),
+        "decimal": get_format("DECIMAL_SEPARATOR"),
         "servers_url": reverse("cluster:server", args=[live.cluster.slug, "-"])[:-2],
     }
 
@@ -357,10 +359,11 @@ def picture_of(live: Live, look: Look) -> Picture | None:
     return picture(nodes, place, lines)
 
 
+def region(name: str, context: Mapping[str, Any]) -> str:
+    return render_to_string(f"cluster/_live_{name}.html", dict(context))
+
+
 def regions(live: Live, look: Look) -> dict[str, str]:
     """Render the parts of the page that change: ``{"#live-chips": "<div ...", ...}``."""
     context = context_of(live, look)
-    return {
-        f"#live-{name}": render_to_string(f"cluster/_live_{name}.html", context)
-        for name in REGIONS
-    }
+    return {f"#live-{name}": region(name, context) for name in REGIONS}

@@ -128,7 +128,7 @@
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || keysAreOff()) return;
     if (event.key === "/") {
-      const fields = document.querySelectorAll("[data-search], [data-filter]");
+      const fields = document.querySelectorAll("[data-search], [data-filter], [data-find-in]");
       const field = [...fields].find((input) => input.checkVisibility());
       if (field) {
         event.preventDefault();

@@ -5,6 +5,9 @@
 // Without a URL in data-live there is no stream, and it is only polled.
 // Events of the stream:
 //   html    {"target": "#id", "html": "..."}   morphed into the page
+//   services  {"target": "#id", "html": "<tbody ..."}   some parts of a table, the same way
+//   rows    {"target": "#id", "rows": {id: [text or 0, ...]}}   cells [data-n] of table
+//           rows, 0 where nothing is new; for a sparkline the heights of its points
 //   point   {"graph": "#id", "t": 1, "values": [..]}   becomes "live:point" on the element
 //   end     the stream is over: nothing will come, nothing is stale
 // A fetch of data-live-poll answers with HTML (each root element goes where its id
@@ -37,14 +40,77 @@
     },
   };
 
-  function put(target, html) {
-    if (!target) return;
+  // What waits until a person has let go of the text that is selected there.
+  const held = new Map();
+  const MOST_HELD = 60;
+
+  function isSelectedIn(target) {
     const selection = window.getSelection();
-    // A person who is selecting text in there keeps it; the next tick will do.
-    if (selection.type === "Range" && target.contains(selection.anchorNode)) return;
+    return selection.type === "Range" && target.contains(selection.anchorNode);
+  }
+
+  // In the order in which they came: rows only fit the table that was before them.
+  function put(selector, change) {
+    const waiting = held.get(selector) || [];
+    waiting.push(change);
+    held.set(selector, waiting);
+    letGo(selector);
+  }
+
+  function letGo(selector) {
+    const target = document.querySelector(selector);
+    const waiting = held.get(selector);
+    if (target && isSelectedIn(target) && waiting.length < MOST_HELD) return;
+    held.delete(selector);
+    for (const change of target ? waiting : []) {
+      change(document.querySelector(selector));
+    }
+    document.dispatchEvent(new CustomEvent("live:updated", { detail: { selector } }));
+  }
+
+  document.addEventListener("selectionchange", () => {
+    for (const selector of [...held.keys()]) letGo(selector);
+  });
+
+  function morph(target, html) {
     window.Idiomorph.morph(target, html, morphing);
     window.htmx.process(document.getElementById(target.id) || target);
-    document.dispatchEvent(new CustomEvent("live:updated"));
+  }
+
+  function morphServices(html) {
+    const page = new DOMParser().parseFromString(`<table>${html}</table>`, "text/html");
+    for (const fresh of [...page.querySelectorAll("tbody")]) {
+      const old = document.getElementById(fresh.id);
+      if (old) window.Idiomorph.morph(old, fresh, morphing);
+    }
+  }
+
+  function fill(rows) {
+    for (const [id, texts] of Object.entries(rows)) {
+      const cells = document.getElementById(id)?.querySelectorAll("[data-n]") || [];
+      for (let i = 0; i < cells.length; i += 1) {
+        if (texts[i] !== 0) write(cells[i], texts[i]);
+      }
+    }
+  }
+
+  function write(cell, text) {
+    const spark = cell.querySelector("svg.spark");
+    if (spark) return draw(spark, text);
+    // What is not seen has a word of its own in there, and no number.
+    if (cell.firstElementChild) return undefined;
+    cell.textContent = text;
+    return undefined;
+  }
+
+  function draw(spark, heights) {
+    const [, , width, height] = spark.getAttribute("viewBox").split(" ");
+    const points = heights ? heights.split(" ") : [];
+    const step = width / (points.length - 1);
+    const line = points.map((y, i) => `${(i * step).toFixed(1)},${y}`).join(" ");
+    spark.querySelector("polyline")?.setAttribute("points", line);
+    const area = `0,${height} ${line} ${width},${height}`;
+    spark.querySelector("polygon")?.setAttribute("points", area);
   }
 
   class Live {
@@ -57,7 +123,7 @@
       this.source = null;
       this.timers = new Set();
       this.lastNews = Date.now();
-      this.lastId = "";
+      this.lastId = null;
       this.show("connecting");
       this.clock = setInterval(() => this.tell(), 1000);
       root.addEventListener("click", (event) => {
@@ -76,7 +142,7 @@
       }
       const url = new URL(this.root.dataset.live, location.href);
       // The browser sends Last-Event-ID only when it reconnects by itself.
-      if (this.lastId) url.searchParams.set("last_event_id", this.lastId);
+      if (this.lastId !== null) url.searchParams.set("last_event_id", this.lastId);
       const source = new EventSource(url, { withCredentials: true });
       this.source = source;
       source.addEventListener("open", () => {
@@ -84,7 +150,7 @@
         this.stop();
         this.show("live");
       });
-      for (const name of ["html", "point", "end", "tick"]) {
+      for (const name of ["html", "services", "rows", "point", "end", "tick"]) {
         source.addEventListener(name, (event) => {
           this.lastId = event.lastEventId || this.lastId;
           this.news(name, event.data);
@@ -133,8 +199,10 @@
       } else {
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
         for (const fresh of page.body.querySelectorAll(":scope > [id]")) {
-          put(document.getElementById(fresh.id), fresh.outerHTML);
+          put(`#${fresh.id}`, (target) => morph(target, fresh.outerHTML));
         }
+        // What the stream has told before is no longer what the page has.
+        this.lastId = "";
         this.news("tick");
       }
       this.show("polling");
@@ -146,7 +214,9 @@
       const content = typeof data === "string" && data ? JSON.parse(data) : data;
       this.lastNews = Date.now();
       this.tell();
-      if (name === "html") put(document.querySelector(content.target), content.html);
+      if (name === "html") put(content.target, (target) => morph(target, content.html));
+      else if (name === "services") put(content.target, () => morphServices(content.html));
+      else if (name === "rows") put(content.target, () => fill(content.rows));
       else if (name === "end") this.end();
       else if (name === "point") {
         this.root.dispatchEvent(

@@ -1,0 +1,142 @@
+"""What the audience of a live page gets: rendered once, as messages of the stream.
+
+The id of a message is ``NUMBER.SHAPE``: whoever comes back with the shape of the table
+that is still there needs new numbers, and no HTML of it (see views/live_table.py).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from cluster.lvs.frame import PERIOD
+from cluster.models import Cluster
+from cluster.views import graph_live, live_page
+from cluster.views.graph_look import GraphLook
+from cluster.views.live_table import TARGET, LiveTable, live_table
+from cluster.views.look import Look
+
+kept = live_page.WantedKept()
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """People who see the same: a live page, or only the newest point of graphs."""
+
+    cluster: int
+    language: str
+    look: Look | GraphLook
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """One tick of an audience. *regions* are all but the table.
+
+    *services* is the HTML of the services whose shape has changed, *whole* of the whole
+    table; both are rendered only when somebody needs them.
+    """
+
+    number: int = 0
+    regions: Mapping[str, str] = field(default_factory=dict)
+    table: LiveTable | None = None
+    services: str = ""
+    whole: str = ""
+    point: Mapping[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.number}.{self.table.shape if self.table else ''}"
+
+    def news(self, before: Show) -> bytes:
+        """Return the message for those who have seen *before*."""
+        events = _changed(self.regions, before.regions)
+        if self.table and before.table:
+            events += self._table_news(self.table, before.table)
+        # Even when nothing has changed: that, too, is news, of a certain age.
+        return self._message(events or [("tick", None)])
+
+    def everything(self, shape: str = "") -> bytes:
+        """Return the message for somebody who has a table of this shape, or nothing."""
+        events = _changed(self.regions, {})
+        if self.table and self.table.shape == shape:
+            events.append(("rows", {"target": TARGET, "rows": self.table.rows()}))
+        elif self.table:
+            events.append(_html(TARGET, self.whole))
+        return self._message(events or [("tick", None)])
+
+    def _table_news(self, now: LiveTable, then: LiveTable) -> list[tuple[str, Any]]:
+        if self.whole and now.reshaped(then) is None:
+            return [_html(TARGET, self.whole)]
+        events: list[tuple[str, Any]] = []
+        if self.services:
+            events.append(("services", {"target": TARGET, "html": self.services}))
+        if rows := now.rows(then):
+            events.append(("rows", {"target": TARGET, "rows": rows}))
+        return events
+
+    def _message(self, events: list[tuple[str, Any]]) -> bytes:
+        if self.point:
+            events = [*events, ("point", self.point)]
+        texts = [
+            f"event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n"
+            for name, data in events
+        ]
+        # Only with the last one: what is cut off in between comes once more.
+        return "\n".join([*texts[:-1], f"id: {self.id}\n{texts[-1]}\n"]).encode()
+
+
+def _html(target: str, html: str) -> tuple[str, Any]:
+    return "html", {"target": target, "html": html}
+
+
+def _changed(now: Mapping[str, str], then: Mapping[str, str]) -> list[tuple[str, Any]]:
+    return [_html(at, html) for at, html in now.items() if then.get(at) != html]
+
+
+def render(audience: Audience, before: Show, shapes: Collection[str]) -> Show | None:
+    """Return the next show; None: the cluster is gone.
+
+    *shapes* are the tables that people have who join now.
+    """
+    clusters = Cluster.objects.select_related("director")
+    cluster = clusters.filter(pk=audience.cluster).first()
+    if cluster is None:
+        return None
+    with translation.override(audience.language):
+        if isinstance(audience.look, GraphLook):
+            point = graph_live.newest(cluster, audience.look)
+            return Show(before.number + 1, point=point)
+        return _live(cluster, audience.look, before, shapes)
+
+
+def _live(cluster: Cluster, look: Look, before: Show, shapes: Collection[str]) -> Show:
+    now = time.time()
+    live = live_page.load(cluster, now, kept)
+    context = live_page.context_of(live, look)
+    table = live_table(live.lines, look, live.is_long, before.table)
+    reshaped = table.reshaped(before.table) if before.table else []
+    whole = services = ""
+    if reshaped is None or any(shape != table.shape for shape in shapes):
+        whole = live_page.region("table", context)
+    if reshaped:
+        lines = [table.bodies[name].line for name in reshaped]
+        services = render_to_string(
+            "cluster/_live_services.html", {**context, "lines": lines}
+        )
+    regions = {f"#live-{n}": live_page.region(n, context) for n in ("chips", "top")}
+    point = _point(live, now)
+    return Show(before.number + 1, regions, table, services, whole, point)
+
+
+def _point(live: live_page.Live, now: float) -> dict[str, Any] | None:
+    totals = live.totals
+    if totals["active"] is None:
+        return None
+    values = [totals["conns"], totals["active"]]
+    return {"graph": "#graph", "t": now // PERIOD * PERIOD, "values": values}

@@ -1,0 +1,214 @@
+"""The live table as it goes over the wire: once as HTML, then only cells that change.
+
+A **shape** is everything about the table but its numbers. As long as it stays, a tick
+is a list of new cells; where the shape of one service changes, its rows are sent as
+HTML, and only when services come, go or move, the whole table is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from cluster.lvs.kernel_table import row_key
+from cluster.numbers import bytes_rate, count, rate
+from cluster.sparkline import sparkline
+from cluster.views.look import Look
+from cluster.watch.board import Numbers, ServerLine, ServiceLine
+
+TARGET = "#live-table"
+SPARK_SIZE = (92, 22)
+# In a list of cells: this one is as it was.
+SAME = 0
+Cells = tuple[str, ...]
+Raw = tuple[object, ...]
+
+
+@lru_cache(maxsize=20_000)
+def row_id(key: str) -> str:
+    """Return the id of a row's element: short, and safe in HTML and JSON."""
+    return "r" + blake2b(key.encode(), digest_size=6).hexdigest()
+
+
+def body_id(key: str) -> str:
+    return "s" + row_id(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The numbers of one row, and the same as people read them."""
+
+    raw: Raw
+    cells: Cells
+
+    @classmethod
+    def of(cls, numbers: Numbers, totals: bool, before: Row | None) -> Row:
+        raw = _totals(numbers) if totals else _rates(numbers)
+        if before is not None and before.raw == raw:
+            return before
+        return cls(raw, _total_cells(raw) if totals else _rate_cells(raw))
+
+    def news(self, before: Row | None) -> list[str | int]:
+        """Return the cells with ``SAME`` where nothing is new, ``[]`` when all is the same."""
+        if before is self:
+            return []
+        if before is None:
+            return list(self.cells)
+        if before.cells == self.cells:
+            return []
+        pairs = zip(self.cells, before.cells, strict=True)
+        return [now if now != then else SAME for now, then in pairs]
+
+
+def _rates(numbers: Numbers) -> Raw:
+    rates = numbers.rates
+    conns, incoming, out = (rates[0], rates[3], rates[4]) if rates else (None,) * 3
+    spark = tuple(numbers.spark)
+    return (
+        numbers.active,
+        numbers.inactive,
+        conns,
+        incoming,
+        None if numbers.blind else out,
+        spark,
+    )
+
+
+def _rate_cells(raw: Any) -> Cells:
+    active, inactive, conns, incoming, out, spark = raw
+    return (
+        count(active),
+        count(inactive),
+        rate(conns),
+        bytes_rate(incoming),
+        bytes_rate(out),
+        _heights(spark),
+    )
+
+
+def _heights(spark: Sequence[float]) -> str:
+    """Return the points without what the browser can tell itself: their distance."""
+    points = sparkline(spark, *SPARK_SIZE).line.split()
+    return " ".join(point.partition(",")[2].removesuffix(".0") for point in points)
+
+
+def _totals(numbers: Numbers) -> Raw:
+    totals: list[int | None] = [None] * 5
+    if numbers.totals:
+        totals = [*numbers.totals]
+    if numbers.blind:
+        totals[2] = totals[4] = None
+    return (numbers.active, numbers.inactive, *totals)
+
+
+def _total_cells(raw: Any) -> Cells:
+    return tuple(count(value) for value in raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A virtual service with the rows that are shown of it."""
+
+    line: ServiceLine
+    shape: tuple[object, ...]
+    rows: Mapping[str, Row]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTable:
+    """*bodies* by the id of their element, in the order of the table."""
+
+    bodies: Mapping[str, Body]
+    shape: str
+
+    def html(self, context: Mapping[str, Any]) -> str:
+        return render_to_string("cluster/_live_table.html", dict(context))
+
+    def rows(self, before: LiveTable | None = None) -> dict[str, list[str | int]]:
+        """Return new cells by row; all of them without a *before*."""
+        return dict(self._rows(before))
+
+    def _rows(self, before: LiveTable | None) -> Iterator[tuple[str, list[str | int]]]:
+        for name, body in self.bodies.items():
+            known = before.bodies.get(name) if before else None
+            for row, now in body.rows.items():
+                news = now.news(known.rows.get(row) if known else None)
+                if news:
+                    yield row, news
+
+    def reshaped(self, before: LiveTable) -> list[str] | None:
+        """Return the bodies whose HTML is another one; None: the whole table is."""
+        if self.shape == before.shape:
+            return []
+        if list(self.bodies) != list(before.bodies):
+            return None
+        changed = [
+            name
+            for name, body in self.bodies.items()
+            if body.shape != before.bodies[name].shape
+        ]
+        # Nothing of the rows: the head or the folding is another one.
+        return changed or None
+
+
+def live_table(
+    lines: tuple[ServiceLine, ...],
+    look: Look,
+    folded: bool,
+    before: LiveTable | None = None,
+) -> LiveTable:
+    """Return the table of these lines; *before* saves what has not changed."""
+    bodies = {}
+    for line in lines:
+        name = body_id(line.key)
+        known = before.bodies.get(name) if before else None
+        opened = not folded or look.shows(line.key)
+        bodies[name] = _body(line, look, opened, known)
+    shapes = (look, folded, *(body.shape for body in bodies.values()))
+    digest = blake2b(repr(shapes).encode(), digest_size=6).hexdigest()
+    return LiveTable(bodies, digest)
+
+
+def _body(line: ServiceLine, look: Look, opened: bool, before: Body | None) -> Body:
+    known = before.rows if before else {}
+    own = row_id(line.key)
+    rows = {own: Row.of(line.numbers, look.totals, known.get(own))}
+    servers = line.servers if opened else ()
+    for server in servers:
+        name = row_id(row_key(line.key, server.at))
+        rows[name] = Row.of(server.numbers, look.totals, known.get(name))
+    shape = (
+        line.key,
+        line.row.pk if line.row else None,
+        line.row.name if line.row else "",
+        line.scheduler,
+        line.persistence,
+        line.persistent,
+        line.state,
+        line.largest_weight,
+        opened,
+        _numbers_shape(line.numbers),
+        *map(_server_shape, line.servers),
+    )
+    return Body(line, shape, rows)
+
+
+def _server_shape(server: ServerLine) -> tuple[object, ...]:
+    return (
+        server.at,
+        server.name,
+        server.method,
+        server.weight,
+        server.state,
+        _numbers_shape(server.numbers),
+    )
+
+
+def _numbers_shape(numbers: Numbers) -> tuple[bool, bool, bool]:
+    """Return what decides about a link, a word, and a line to draw in."""
+    return numbers.active is None, numbers.blind, len(numbers.spark) > 1
