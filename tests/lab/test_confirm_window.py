@@ -11,6 +11,7 @@ from cluster.audit import Actor
 from cluster.models import Run
 from tests.lab.person import wait_until
 from tests.lab.site import Site
+from tests.lab.test_schedulers import LISTEN, perl, unit
 
 pytestmark = [
     pytest.mark.lab,
@@ -136,6 +137,53 @@ def test_a_director_that_is_cut_off_during_the_change_returns_by_itself(site):
     assert "return-" not in site.lab.ssh("web2", "ls /etc/piranha-lvs")
     late = run.keep_until + timedelta(seconds=8)
     wait_until(lambda: timezone.now() > late, SECONDS, "the deadline")
+    check_the_end(site, run, before)
+
+
+def look_again(site, run):
+    """A worker looks at a run that waits, as it does every few seconds."""
+    Run.objects.filter(pk=run.pk).update(pause_until=None)
+    return site.attend(run)
+
+
+@pytest.fixture
+def by_probe(site):
+    site.cluster.keep_by_probe = True
+    site.cluster.save()
+    return site
+
+
+def test_the_probe_host_keeps_what_a_client_reaches(by_probe):
+    site = by_probe
+    site.want()
+    site.want(vip="10.0.1.41", port=8443)
+    run = site.apply()
+    assert run.state == "confirming", told(run)
+    assert look_again(site, run).state == "confirming", "nobody listens on port 8443"
+    try:
+        for name in ("web1", "web2"):
+            site.lab.ssh(name, unit("listen", perl(LISTEN, ports="8443")))
+        assert look_again(site, run).state == "converged", told(run)
+    finally:
+        for name in ("web1", "web2"):
+            site.lab.ssh(name, "systemctl stop listen; true")
+    assert run.kept_by is None
+    assert "client reached every TCP service." in told(run)
+    for name in HOSTS:
+        assert site.lab.ssh(name, "ls /etc/piranha-lvs") == "boot.sh\n"
+
+
+def test_served_clients_do_not_keep_what_cuts_the_dashboard_off(by_probe):
+    site = by_probe
+    before = without_timers(site.everything())
+    site.want()
+    run = site.apply()
+    assert run.state == "confirming", told(run)
+    left = (run.keep_until - timezone.now()).total_seconds()
+    cut_off(site, left + 45)
+    assert look_again(site, run).state == "returning", told(run)
+    assert "client reached every TCP service." in told(run)
+    assert "lb01 could not be told to keep this" in told(run)
     check_the_end(site, run, before)
 
 
