@@ -71,7 +71,7 @@ test-unit: setup-test
 	$(PYTEST) -q -n 2 -m "$(UNIT)"
 
 test-services: setup-test ## the tests of database and broker, on PostgreSQL and Redis
-	$(PY) -m tests.services $(PYTEST) -q --backed -m "$(UNIT)"
+	$(PY) -m tests.services $(PYTEST) -q -n 2 --backed -m "$(UNIT)"
 
 # Two processes, each with a lab of its own (192 MB a host); a file stays in one process.
 ON_HOSTS := $(PYTEST) -q -n 2 --dist loadfile

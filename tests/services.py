@@ -1,9 +1,10 @@
-"""Run a command with a PostgreSQL cluster and a Redis server of its own.
+"""Run a command with a PostgreSQL cluster and Redis servers of its own.
 
-    python -m tests.services pytest tests
+    python -m tests.services pytest -n 2 tests
 
-Both live in a temporary directory, are reached by Unix sockets only and end with
-the command. DATABASE_URL and REDIS_URL tell the command where they are.
+They live in a temporary directory, are reached by Unix sockets only and end with the
+command. DATABASE_URL and REDIS_URL tell the command where they are. The tests empty
+Redis, so each process of pytest-xdist takes one of its own (``of_this_worker``).
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import redis
 
+WORKERS = ("gw0", "gw1")
 _POSTGRES_DIRECTORIES = "/usr/lib/postgresql/*/bin"
 
 
@@ -28,12 +30,26 @@ def main(command: list[str]) -> int:
         directory = Path(place)
         # PostgreSQL's own user must pass through.
         directory.chmod(0o755)
-        with postgresql(directory) as database, redis_server(directory) as broker:
-            environment = {"DATABASE_URL": database, "REDIS_URL": broker}
+        with contextlib.ExitStack() as running:
+            environment = {"DATABASE_URL": running.enter_context(postgresql(directory))}
+            for name in ("REDIS_URL", *map(_name, WORKERS)):
+                broker = redis_server(directory / name)
+                environment[name] = running.enter_context(broker)
             print(f"services: {environment}", flush=True)
             return subprocess.run(
                 command, env=os.environ | environment, check=False
             ).returncode
+
+
+def _name(worker: str) -> str:
+    return f"REDIS_URL_{worker.upper()}"
+
+
+def of_this_worker() -> None:
+    """Take the broker that is this process's own for REDIS_URL, if there is one."""
+    own = os.environ.get(_name(os.environ.get("PYTEST_XDIST_WORKER", "")))
+    if own:
+        os.environ["REDIS_URL"] = own
 
 
 @contextlib.contextmanager
@@ -82,6 +98,7 @@ def redis_server(directory: Path) -> Iterator[str]:
     program = shutil.which("redis-server")
     if not program:
         raise SystemExit("redis-server is missing. Run: make setup-test")
+    directory.mkdir()
     socket = directory / "redis.sock"
     options = ["--port", "0", "--unixsocket", socket, "--dir", directory]
     quiet = ["--save", "", "--appendonly", "no", "--loglevel", "warning"]

@@ -9,11 +9,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.services import of_this_worker
+
 _usual_data = os.environ.get("PIRANHA_DATA")
 _data = tempfile.mkdtemp(prefix="piranha-test-")
 atexit.register(shutil.rmtree, _data, ignore_errors=True)
 os.environ["PIRANHA_DATA"] = _data
 os.environ.pop("PIRANHA_HTTPS", None)
+of_this_worker()
 
 from piranha_web.settings import *  # noqa: E402, F403
 from piranha_web.settings import (  # noqa: E402
