@@ -26,6 +26,15 @@ def named(names: Mapping[str, str], at: str) -> str:
 
 
 @register.filter
+def share(number: int, whole: int) -> str:
+    """Return ``43 %``, ``0.2 %`` or ``<0.1 %``."""
+    percent = 100 * number / whole if whole else 0.0
+    if percent < 0.1:
+        return "<0.1 %"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.1f} %"
+
+
+@register.filter
 def searchable(name: str) -> bool:
     """Say whether the form can look for it: a firewall mark is in no connection."""
     return not name.startswith("IP ")

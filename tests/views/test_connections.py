@@ -132,6 +132,7 @@ def test_a_capped_reading_says_so(lab, viewer):
     [
         ({"entries": (), "connections": 0}, "", "No client is connected"),
         ({"loaded": False, "entries": ()}, "", "ip_vs is not loaded"),
+        ({"capped": True, "entries": ()}, "", "None of those that were read"),
         ({"strange": 2}, "", "2 lines were not understood"),
         ({"over": ("client",)}, "", "Too many to count them all"),
     ],

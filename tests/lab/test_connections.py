@@ -1,0 +1,91 @@
+"""The connections that a page shows are those of the real kernel, templates apart."""
+
+import pytest
+
+from cluster.lvs.connections import Filter, Kind
+from cluster.watch import questions, store
+from cluster.watch.questions import Question
+from cluster.watch.watcher import Watcher
+from tests.lab.site import Site
+from tests.lab.test_counters import eventually
+
+# The lab's rows must be seen by the watcher's threads: real transactions.
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(420),
+]
+CLIENT, VIP = "10.0.1.100", "10.0.1.31:80"
+
+
+@pytest.fixture
+def site(lab, transactional_db):
+    lab.clean()
+    store.client().flushdb()
+    yield Site(lab)
+    lab.clean()
+
+
+@pytest.fixture
+def watcher(site):
+    watcher = Watcher()
+    watcher.start()
+    yield watcher
+    watcher.stop()
+
+
+def answer(site, wanted, enough):
+    """Ask as a page does, until the answer is enough."""
+    question = Question(site.host("lb01").pk, wanted)
+
+    def told():
+        questions.ask(question)
+        said = questions.answer(question) or {}
+        found = said.get("found")
+        return found if found and enough(found) else None
+
+    try:
+        return eventually(told)
+    except AssertionError:
+        listed = site.lab.ssh("lb01", "ipvsadm -Lnc")
+        pytest.fail(f"{questions.answer(question)}; ipvsadm says:\n{listed}")
+
+
+def listed(site):
+    """Return client, service and server of each entry, as ``ipvsadm -Lnc`` says."""
+    lines = site.lab.ssh("lb01", "ipvsadm -Lnc").splitlines()[2:]
+    return {tuple(line.split()[3:6]): line.split()[2] for line in lines}
+
+
+def test_what_a_client_has_is_found_and_is_what_ipvsadm_lists(site, watcher):
+    site.want(persistence=300)
+    site.converge()
+    assert not questions.asked()
+    # Long enough for the timers of closed connections: nothing ends meanwhile.
+    site.lab.ssh("lb01", "ipvsadm --set 900 600 300")
+    site.ask("http://10.0.1.31/", 5)
+
+    found = answer(site, Filter(), lambda f: f["connections"] >= 5)
+    kernel = listed(site)
+    assert found["templates"] == 1
+    entries = {(e["client"], e["virtual"], e["server"]) for e in found["entries"]}
+    assert entries == {key for key in kernel if not key[0].endswith(":0")}
+    assert len(entries) == 5
+    assert found["clients"] == [[CLIENT, 5]]
+    assert found["services"] == [[f"TCP {VIP}", 5]]
+    # Persistence: all of them are at one real server, and that is counted, too.
+    ((server, number),) = found["servers"]
+    assert number == 5
+    assert server in ("10.0.1.6:80", "10.0.1.9:80")
+
+    templates = answer(site, Filter(kind=Kind.TEMPLATES), lambda f: f["entries"])
+    (template,) = templates["entries"]
+    assert template["client"] == f"{CLIENT}:0"
+    assert template["server"] == server
+    key = template["client"], template["virtual"], template["server"]
+    assert template["state"] == kernel[key]
+
+    nothing = answer(site, Filter(state="SYN_SENT"), lambda f: f["read"] >= 6)
+    assert nothing["entries"] == []
+    site.lab.ssh("lb01", "ipvsadm --set 900 120 300")
