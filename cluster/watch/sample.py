@@ -181,15 +181,15 @@ class Sampler:
     def _count(
         self, sections: Sections, stats: bytes, moment: Moment, at: float
     ) -> None:
-        text = stats.decode("utf-8", "replace")
         if sections.status:
+            text = stats.decode("utf-8", "replace")
             self._error = text.strip()[:500] or f"exit status {sections.status}"
             self._counters, self._rates, self._stats = {}, {}, b""
             self._listing = Listing()
             return
         self._error = ""
         if stats != self._stats:
-            self._listing, self._stats = self._reader.read(text), stats
+            self._listing, self._stats = self._reader.read(stats), stats
             self._counters = self._listing.rows
         self._rates = self._rows.add(moment, sections.boot_id, self._counters)
         self._counted_at = at
