@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from cluster.lvs.command import Command
 
 SECTION = b"\x1d"
+# Ends a line as well as a newline does.
+LINE = b"\x1f"
 PERIOD = 2.0
 STATS = ("sudo", "-n", "ipvsadm", "-Ln", "--stats", "--exact")
 ADDRESSES = ("ip", "-j", "addr", "show")
@@ -31,32 +33,37 @@ SHARE = 50
 WORST = 10
 LONGEST_PAUSE = 3
 
-# mapfile -d needs 4.4. Standard input ends when we go away, and then so does the loop.
+# bash writes out every line by itself, and sshd sends as many packets: so lines of files are
+# joined by 0x1F, and a frame is two or three writes. EPOCHREALTIME needs bash 5.0.
+# Standard input ends when we go away, and then so does the loop.
 # A table without any address has no counters: then ipvsadm is left alone.
 # `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
 _BASH = r"""
+stats=($stats); addresses=($addresses); IFS=$'\037'
 hex="[0-9A-F]"; n=0; stats_at=0; due=${EPOCHREALTIME/[.,]/}
 while :; do
   now=${EPOCHREALTIME/[.,]/}
-  mapfile -d "" boot <"$proc/sys/kernel/random/boot_id"
-  table=(); total=()
+  mapfile -t boot <"$proc/sys/kernel/random/boot_id"
   if [[ -r $proc/net/ip_vs ]]; then
-    mapfile -d "" table <"$proc/net/ip_vs"
-    mapfile -d "" total <"$proc/net/ip_vs_stats"
-    printf "\035boot\n%s\035table\n%s\035total\n%s" "$boot" "$table" "$total"
+    mapfile -t table <"$proc/net/ip_vs"; table="${table[*]}"
+    mapfile -t total <"$proc/net/ip_vs_stats"
+    printf -v frame "\035boot\037%s\035table\037%s\037\035total\037%s\037" \
+      "$boot" "$table" "${total[*]}"
     if ((now >= stats_at)) && [[ $table == *:$hex$hex$hex$hex\ * ]]; then
-      printf "\035stats\n"; $stats </dev/null 2>&1; status=$?
+      printf "%s\035stats\n" "$frame"; "${stats[@]}" </dev/null 2>&1; status=$?
       cost=$((${EPOCHREALTIME/[.,]/} - now)); pause=$((cost * share))
       slow=$((cost * worst > longest ? cost * worst : longest))
       ((pause = pause > slow ? slow : pause))
       ((stats_at = due + pause - pause % period))
-      printf "\035status\n%s %s" "$status" "$cost"
+      printf -v frame "\035status\037%s %s" "$status" "$cost"
     fi
   else
-    printf "\035boot\n%s" "$boot"
+    printf -v frame "\035boot\037%s" "$boot"
   fi
-  ((n % every)) || { printf "\035addresses\n"; $addresses </dev/null 2>&1; }
-  printf "\036%s %s\n" "$n" "${EPOCHREALTIME/,/.}"
+  if ((n % every == 0)); then
+    printf "%s\035addresses\n" "$frame"; "${addresses[@]}" </dev/null 2>&1; frame=
+  fi
+  printf "%s\036%s %s\n" "$frame" "$n" "${EPOCHREALTIME/,/.}"
   ((n += 1, due += period, left = due - ${EPOCHREALTIME/[.,]/}))
   if ((left <= 0)); then ((due -= left, left = 1)); fi
   printf -v left "%d.%06d" $((left / 1000000)) $((left % 1000000))
@@ -109,7 +116,7 @@ def watch_command(
         "longest": str(micro * LONGEST_PAUSE),
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    asks = "((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404))"
+    asks = "((BASH_VERSINFO[0] >= 5))"
     script = [
         "LC_ALL=C; export LC_ALL",
         *lines,
@@ -147,7 +154,7 @@ class Sections:
 
 def split_frame(body: bytes) -> Sections:
     """Split the body of a frame; raises SectionError."""
-    before, *parts = body.split(SECTION)
+    before, *parts = body.replace(LINE, b"\n").split(SECTION)
     if before or not parts:
         raise SectionError(f"not a section: {body[:40]!r}")
     found: dict[str, bytes] = {}
