@@ -104,7 +104,7 @@ def storing(director: Any) -> Iterator[Result]:
 def flat(sample: Sample) -> Iterator[tuple[str, dict[str, float]]]:
     for key, rates in sample.rates.items():
         if rates:
-            five = {name: getattr(rates, name) for name in rates.__slots__}
+            five = rates._asdict()
             yield key, five | {"active": 50, "inactive": 150}
 
 

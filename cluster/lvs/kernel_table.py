@@ -3,7 +3,7 @@
 Rows are named by text, ``TCP 10.0.1.31:80`` and ``TCP 10.0.1.31:80 10.0.1.6:80``: that is
 how ``ServiceAddress`` prints itself, and text makes the cheapest key. What is needed
 once a click rather than every two seconds is in ``counters.py`` and ``rules.py``;
-``ipvsadm --stats`` is in ``stats.py``.
+``ipvsadm --stats`` is in ``stats.py``; ``table_reader.py`` reads table after table.
 See net/netfilter/ipvs/ip_vs_ctl.c (ip_vs_info_seq_show, ip_vs_stats_show).
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from cluster.lvs.counters import Counters
 from cluster.lvs.rules import number
@@ -20,12 +21,11 @@ from cluster.lvs.table import endpoint
 # Replies of these pass the director by: it counts none of them.
 BLIND = frozenset(("Route", "Tunnel"))
 _KINDS = frozenset(("TCP", "UDP", "SCTP", "FWM"))
-_HEAD_LINES = 3
+HEAD_LINES = 3
 _COLUMNS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class KernelServer:
+class KernelServer(NamedTuple):
     """A real server as the kernel lists it now; *forward* is Route, Tunnel, Masq ..."""
 
     at: str
@@ -73,7 +73,7 @@ def parse_table(text: str) -> KernelTable:
     heads: list[tuple[str, str, bool] | None] = []
     servers: list[list[KernelServer]] = []
     unknown: list[str] = []
-    for line in text.splitlines(keepends=True)[_HEAD_LINES:]:
+    for line in text.splitlines(keepends=True)[HEAD_LINES:]:
         words = line.split()
         try:
             if words[:1] == ["->"]:

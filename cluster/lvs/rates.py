@@ -7,8 +7,12 @@ director boots: then there is no rate until the next sample. None says "not know
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from operator import sub
+from typing import NamedTuple
 
 from cluster.lvs.counters import Counters
 
@@ -17,8 +21,7 @@ from cluster.lvs.counters import Counters
 WINDOW = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(NamedTuple):
     """Per second: new connections, packets and bytes, as the director saw them."""
 
     conns: float
@@ -26,6 +29,10 @@ class Rates:
     out_packets: float
     in_bytes: float
     out_bytes: float
+
+
+# Rates._make is written in Python.
+_new = partial(tuple.__new__, Rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,44 +78,90 @@ def started_again(before: Counters, now: Counters) -> bool:
     )
 
 
+@dataclass(slots=True)
+class _Taken:
+    """One sample, with its number."""
+
+    number: int
+    at: Moment
+    rows: Mapping[str, Counters]
+
+
 class Meter:
-    """The last few samples of one director, and the rates that follow from them."""
+    """The last few samples of one director, and the rates that follow from them.
+
+    All rows are worked out in a few passes over columns; the few that have started in
+    between are looked at one by one.
+    """
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._length = window + 1
+        self._taken: deque[_Taken] = deque(maxlen=window + 1)
         self._boot_id = ""
-        self._rows: dict[str, deque[tuple[Moment, Counters]]] = {}
+        self._count = 0
+        # The sample that a row started with, for those that started after the oldest.
+        self._starts: dict[str, int] = {}
 
     def keep(self, keys: Iterable[str]) -> None:
         """Forget all other rows: one that comes back later counts from the start."""
-        self._rows = {key: self._rows[key] for key in keys if key in self._rows}
+        if self._taken:
+            rows = self._taken[-1].rows
+            self._taken[-1].rows = {key: rows[key] for key in keys if key in rows}
 
     def add(
         self, at: Moment, boot_id: str, rows: Mapping[str, Counters]
     ) -> dict[str, Rates | None]:
         """Take one sample and return the rate of each of its rows."""
-        if boot_id != self._boot_id:
-            self._rows, self._boot_id = {}, boot_id
-        kept: dict[str, deque[tuple[Moment, Counters]]] = {}
+        taken = self._taken
+        if boot_id != self._boot_id or (
+            taken and seconds_between(taken[-1].at, at) is None
+        ):
+            taken.clear()
+        self._boot_id = boot_id
+        self._count += 1
+        started = _started(taken[-1].rows, rows) if taken else ()
+        self._starts.update(dict.fromkeys(started, self._count))
+        taken.append(_Taken(self._count, at, rows))
+        first = taken[0]
+        self._starts = {
+            key: number
+            for key, number in self._starts.items()
+            if number > first.number and key in rows
+        }
+        if len(taken) == 1:
+            return dict.fromkeys(rows)
         rates: dict[str, Rates | None] = {}
-        for key, counters in rows.items():
-            samples = self._rows.get(key)
-            if samples is None or _broken(samples[-1], at, counters):
-                samples = deque(maxlen=self._length)
-            samples.append((at, counters))
-            kept[key] = samples
-            rates[key] = _rate(samples)
-        # A row that is not listed any more is forgotten: if it comes back, it is new.
-        self._rows = kept
+        rates.update(_all_rates(first.rows, rows, at.there - first.at.there))
+        for key, number in self._starts.items():
+            before = taken[number - first.number]
+            seconds = at.there - before.at.there
+            rates[key] = rates_between(before.rows[key], rows[key], seconds)
         return rates
 
 
-def _broken(last: tuple[Moment, Counters], at: Moment, counters: Counters) -> bool:
-    moment, before = last
-    return started_again(before, counters) or seconds_between(moment, at) is None
+def _started(before: Mapping[str, Counters], now: Mapping[str, Counters]) -> set[str]:
+    """Return the rows that were not there before, or have started again."""
+    started = now.keys() - before.keys()
+    if min(_growth(before, now), default=0) < 0:
+        started |= {
+            key
+            for key, counters in now.items()
+            if key in before and started_again(before[key], counters)
+        }
+    return started
 
 
-def _rate(samples: deque[tuple[Moment, Counters]]) -> Rates | None:
-    (first, before), (last, now) = samples[0], samples[-1]
-    seconds = last.there - first.there
-    return rates_between(before, now, seconds) if len(samples) > 1 else None
+def _growth(
+    before: Mapping[str, Counters], now: Mapping[str, Counters]
+) -> Iterator[int]:
+    """Yield by how much each counter of each row has grown; 0 for new rows."""
+    rows = now.values()
+    older = map(before.get, now, rows)
+    return map(sub, chain.from_iterable(rows), chain.from_iterable(older))
+
+
+def _all_rates(
+    before: Mapping[str, Counters], now: Mapping[str, Counters], seconds: float
+) -> Iterator[tuple[str, Rates]]:
+    cells = (grown / seconds for grown in _growth(before, now))
+    rows = zip(*[cells] * len(Rates._fields), strict=True)
+    return zip(now, map(_new, rows), strict=True)

@@ -22,9 +22,10 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from math import nan
 
 from cluster.lvs.kernel_table import BLIND, KernelService
@@ -48,7 +49,8 @@ TOTAL: Series = (WHOLE, "")
 Row = tuple[float, ...]
 _HEAD = struct.Struct("<BII")
 _ROW = struct.Struct(f"<{WIDTH}f")
-_UNSEEN = (nan, nan)
+_UNKNOWN = (nan,) * len(Rates._fields)
+_OUT = VALUES.index("out_packets"), VALUES.index("out_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,58 +67,54 @@ class Layout:
 
 def pack(sample: Sample) -> bytes:
     keys: list[str] = []
-    rows: list[float] = []
+    connections: list[tuple[int, int]] = []
+    blind: list[int] = []
     seen = not sample.services
     for service in sample.services:
-        seen |= _pack_service(service, sample.rates, keys, rows)
-    whole = _row(sample.total_rates, sample.active, sample.inactive, seen=seen)
-    numbers = array("f", whole)
-    numbers.extend(rows)
+        seen |= _add_service(service, keys, connections, blind)
+    whole = (*(sample.total_rates or _UNKNOWN), sample.active, sample.inactive)
+    cells = array("f", whole)
+    rates = [known or _UNKNOWN for known in map(sample.rates.get, keys)]
+    columns = (*zip(*rates, strict=True), *zip(*connections, strict=True))
+    cells.extend(chain.from_iterable(zip(*columns, strict=True)))
+    for place in blind if seen else (0, *blind):
+        for column in _OUT:
+            cells[place * WIDTH + column] = nan
     if sys.byteorder == "big":
-        numbers.byteswap()
+        cells.byteswap()
     layout = _compressed("\n".join(keys))
     boot = zlib.crc32(sample.boot_id.encode())
-    return _HEAD.pack(VERSION, boot, len(layout)) + layout + numbers.tobytes()
+    return _HEAD.pack(VERSION, boot, len(layout)) + layout + cells.tobytes()
 
 
-def _pack_service(
+def _add_service(
     service: KernelService,
-    known: Mapping[str, Rates | None],
     keys: list[str],
-    rows: list[float],
+    connections: list[tuple[int, int]],
+    blind: list[int],
 ) -> bool:
-    """Add the rows of a service; say whether the director sees replies in it."""
-    key, of = service.key, known.get
-    seen = not service.servers
-    servers: list[float] = []
+    """Add the rows of a service; say whether the director sees replies in it.
+
+    *blind* gets the places of rows whose replies it does not see.
+    """
+    own = len(keys)
+    keys.append(service.key)
+    connections.append((0, 0))
+    sees = not service.servers
     active = inactive = 0
-    keys.append(key)
-    for server in service.servers:
-        name = f"{key} {server.at}"
-        keys.append(name)
-        sees = server.forward not in BLIND
-        seen |= sees
-        active += server.active
-        inactive += server.inactive
-        servers += _row(of(name), server.active, server.inactive, seen=sees)
-    rows += _row(of(key), active, inactive, seen=seen)
-    rows += servers
-    return seen
-
-
-def _row(rates: Rates | None, active: int, inactive: int, *, seen: bool) -> Row:
-    if rates is None:
-        return (nan, nan, nan, nan, nan, active, inactive)
-    packets, octets = (rates.out_packets, rates.out_bytes) if seen else _UNSEEN
-    return (
-        rates.conns,
-        rates.in_packets,
-        packets,
-        rates.in_bytes,
-        octets,
-        active,
-        inactive,
-    )
+    for at, forward, _weight, now, past in service.servers:
+        keys.append(f"{service.key} {at}")
+        connections.append((now, past))
+        active += now
+        inactive += past
+        if forward in BLIND:
+            blind.append(len(keys))
+        else:
+            sees = True
+    connections[own] = active, inactive
+    if not sees:
+        blind.append(own + 1)
+    return sees
 
 
 @lru_cache(maxsize=1024)

@@ -10,12 +10,12 @@ from cluster.lvs.facts import FactError, parse_addresses
 from cluster.lvs.frame import PERIOD, Sections
 from cluster.lvs.kernel_table import (
     KernelService,
-    parse_table,
     parse_totals,
     row_key,
 )
 from cluster.lvs.rates import Meter, Moment, Rates
 from cluster.lvs.stats import Listing, StatsReader
+from cluster.lvs.table_reader import TableReader
 
 TOTAL = ""
 
@@ -26,6 +26,7 @@ class Sample:
 
     *at* is our clock when the frame came; *counted_at* when ipvsadm was last asked for
     the counters of the rows, None before the first time. *error* is its complaint.
+    *sent_at* is the director's clock at the end of the frame.
     """
 
     at: float
@@ -38,6 +39,7 @@ class Sample:
     rates: dict[str, Rates | None] = field(default_factory=dict)
     counted_at: float | None = None
     error: str = ""
+    sent_at: float = 0.0
 
     @property
     def total_rates(self) -> Rates | None:
@@ -53,6 +55,11 @@ class Sample:
 
     def as_json(self) -> dict[str, Any]:
         """Return what pages read from the live cache, see ``board.py``."""
+        services = [self._service(service) for service in self.services]
+        return self.head_as_json() | {"services": services}
+
+    def head_as_json(self) -> dict[str, Any]:
+        """Return what is known of the director itself."""
         return {
             "at": round(self.at, 3),
             "period": PERIOD,
@@ -65,7 +72,6 @@ class Sample:
             "inactive": self.inactive,
             "totals": _numbers(self.totals),
             "rates": _per_second(self.total_rates),
-            "services": [self._service(service) for service in self.services],
         }
 
     def _service(self, service: KernelService) -> dict[str, Any]:
@@ -92,27 +98,11 @@ class Sample:
 
 
 def _numbers(counters: Counters | None) -> list[int] | None:
-    if counters is None:
-        return None
-    return [
-        counters.conns,
-        counters.in_packets,
-        counters.out_packets,
-        counters.in_bytes,
-        counters.out_bytes,
-    ]
+    return None if counters is None else list(counters)
 
 
 def _per_second(rates: Rates | None) -> list[float] | None:
-    if rates is None:
-        return None
-    return [
-        round(rates.conns, 2),
-        round(rates.in_packets, 1),
-        round(rates.out_packets, 1),
-        round(rates.in_bytes, 1),
-        round(rates.out_bytes, 1),
-    ]
+    return None if rates is None else list(rates)
 
 
 class Sampler:
@@ -126,6 +116,7 @@ class Sampler:
         self._rows = Meter()
         self._total = Meter()
         self._table: bytes = b""
+        self._table_reader = TableReader()
         self._services: tuple[KernelService, ...] = ()
         self._stats: bytes = b""
         self._counters: dict[str, Counters] = {}
@@ -141,7 +132,9 @@ class Sampler:
             self._addresses = _bound(sections.addresses)
         if sections.table is None:
             self._forget()
-            return Sample(at, sections.boot_id, False, self._addresses)
+            return Sample(
+                at, sections.boot_id, False, self._addresses, sent_at=moment.there
+            )
         if sections.table != self._table:
             self._list(sections.table)
         totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
@@ -159,14 +152,18 @@ class Sampler:
             rates={**self._rates, **total},
             counted_at=self._counted_at,
             error=self._error or _strange(self._strange + self._listing.unknown),
+            sent_at=moment.there,
         )
 
     def _list(self, table: bytes) -> None:
         """Take the table, which comes more often than counters do: what has left it
         since has no counters any more, and may be another one when it is back."""
-        found = parse_table(table.decode("utf-8", "replace"))
+        before = self._table_reader.turns
+        found = self._table_reader.read(table.decode("utf-8", "replace"))
         self._services, self._strange = found.services, found.unknown
         self._table = table
+        if self._table_reader.turns == before:
+            return
         keys = {
             row_key(service.key, server)
             for service in self._services

@@ -7,8 +7,10 @@ than to keep 30 sums here.
 from __future__ import annotations
 
 from collections import deque
+from itertools import chain
 from typing import Any
 
+from cluster.lvs.rates import Rates
 from cluster.watch.sample import Sample
 
 POINTS = 30
@@ -20,7 +22,7 @@ class Sparks:
 
     def __init__(self) -> None:
         self._slot: int | None = None
-        self._sums: dict[str, tuple[float, int]] = {}
+        self._ticks: list[dict[str, Rates | None]] = []
         self._rows: dict[str, deque[float | None]] = {}
 
     def resume(self, document: dict[str, Any] | None) -> None:
@@ -40,22 +42,19 @@ class Sparks:
             self._close(slot - self._slot)
             done = self._document(slot)
         self._slot = slot
-        for key, rates in sample.rates.items():
-            if rates is not None:
-                total, count = self._sums.get(key, (0.0, 0))
-                self._sums[key] = (total + rates.conns, count + 1)
+        self._ticks.append(sample.rates)
         return done
 
     def _close(self, slots: int) -> None:
         """End the current point, and leave a gap for those that were missed."""
-        for key in {*self._rows, *self._sums}:
+        for key in {*self._rows, *chain.from_iterable(self._ticks)}:
             row = self._rows.setdefault(key, deque(maxlen=POINTS))
-            total, count = self._sums.get(key, (0.0, 0))
-            row.append(round(total / count, 2) if count else None)
+            known = [rates.conns for tick in self._ticks if (rates := tick.get(key))]
+            row.append(round(sum(known) / len(known), 2) if known else None)
             row.extend([None] * min(max(slots - 1, 0), POINTS))
             if all(point is None for point in row):
                 del self._rows[key]
-        self._sums = {}
+        self._ticks = []
 
     def _document(self, slot: int) -> dict[str, Any]:
         return {"slot": slot, "rows": {k: list(v) for k, v in self._rows.items()}}

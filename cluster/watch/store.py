@@ -1,8 +1,8 @@
 """The live cache: what was last seen of each director, and its last hour.
 
-live:<pk>     the newest sample as JSON, gone after 30 s
+live:<pk>     the newest sample, gone after 30 s; see ``document.py``
 totals:<pk>   a list of the last hour, one packed entry a tick (``Tick``)
-spark:<pk>    conns/s of each row, 30 points of 10 s, as JSON
+spark:<pk>    conns/s of each row, 30 points of 10 s
 live          the channel: JSON [[director, cluster], ...] after each batch
 """
 
@@ -19,6 +19,12 @@ import redis
 from django.conf import settings
 
 from cluster.lvs.frame import PERIOD
+from cluster.watch.document import (
+    decode,
+    decode_sparks,
+    encode,
+    encode_sparks,
+)
 from cluster.watch.sample import Sample
 
 CHANNEL = "live"
@@ -66,14 +72,15 @@ def publish(batch: Sequence[News]) -> None:
     """Write a batch and ring the bell once. Raises redis.RedisError."""
     pipeline = client().pipeline(transaction=False)
     for news in batch:
-        text = json.dumps(news.sample.as_json(), separators=(",", ":"))
-        pipeline.set(f"live:{news.director}", text, ex=LIVE_SECONDS)
+        document = encode(news.sample)
+        pipeline.set(f"live:{news.director}", document, ex=LIVE_SECONDS)
         ring = f"totals:{news.director}"
         pipeline.rpush(ring, _TICK.pack(*tick_of(news.sample)))
-        pipeline.ltrim(ring, -RING_TICKS, -1)
-        pipeline.expire(ring, RING_SECONDS)
         if news.sparks is not None:
-            sparks = json.dumps(news.sparks, separators=(",", ":"))
+            # Every ten seconds is often enough to cut the ring.
+            pipeline.ltrim(ring, -RING_TICKS, -1)
+            pipeline.expire(ring, RING_SECONDS)
+            sparks = encode_sparks(news.sparks)
             pipeline.set(f"spark:{news.director}", sparks, ex=RING_SECONDS)
     pairs = [[news.director, news.cluster] for news in batch]
     pipeline.publish(CHANNEL, json.dumps(pairs))
@@ -97,19 +104,21 @@ def tick_of(sample: Sample) -> Tick:
 
 def latest(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return the newest sample of each director that has one."""
-    return _documents("live", directors)
+    found = _documents("live", directors)
+    return {pk: decode(data) for pk, data in found.items()}
 
 
 def sparks(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
-    return _documents("spark", directors)
+    found = _documents("spark", directors)
+    return {pk: decode_sparks(data) for pk, data in found.items()}
 
 
-def _documents(kind: str, directors: Iterable[int]) -> dict[int, dict[str, Any]]:
+def _documents(kind: str, directors: Iterable[int]) -> dict[int, bytes]:
     pks = list(directors)
     if not pks:
         return {}
     found = cast("list[bytes | None]", client().mget([f"{kind}:{pk}" for pk in pks]))
-    return {pk: json.loads(text) for pk, text in zip(pks, found, strict=True) if text}
+    return {pk: data for pk, data in zip(pks, found, strict=True) if data}
 
 
 def ticks(

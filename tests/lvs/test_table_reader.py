@@ -1,0 +1,58 @@
+"""Whatever came before, a table is read as ``parse_table`` reads it by itself."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.lvs.kernel_table import parse_table
+from cluster.lvs.table_reader import TableReader
+from tests.lvs.samples import sample
+
+TEXT = sample("proc-net-ip_vs")
+HEAD = "".join(TEXT.splitlines(keepends=True)[:3])
+numbers = st.integers(0, 2**32)
+server = st.builds(
+    "  -> 0A0001{:02X}:0050      {}   {:<6} {:<10} {:<10}\n".format,
+    st.integers(1, 3),
+    st.sampled_from(["Route", "Masq"]),
+    st.one_of(numbers, st.sampled_from(["x", "-1", "1_0"])),
+    numbers,
+    numbers,
+)
+service = st.builds(
+    "TCP  0A00011F:00{:02X} {} {}\n".format,
+    st.integers(80, 82),
+    st.sampled_from(["wlc", "rr"]),
+    st.sampled_from([" ", "persistent 300 FFFFFFFF"]),
+)
+lines = st.lists(st.one_of(service, server, server, server), max_size=6)
+tables = st.builds(
+    lambda lines, cut: (HEAD + "".join(lines))[: cut or None],
+    lines,
+    st.sampled_from([0, 0, 0, -1, -12]),
+)
+
+
+@given(st.lists(tables, max_size=5))
+def test_any_tables_one_after_the_other(texts):
+    reader = TableReader()
+    for text in texts:
+        assert reader.read(text) == parse_table(text)
+
+
+@given(st.lists(st.lists(numbers, min_size=6, max_size=6), min_size=1, max_size=4))
+def test_tables_in_which_only_numbers_differ(turns):
+    row = "  -> 0A0001{:02X}:0050      Route   {:<6} {:<10} {:<10}\n"
+    reader = TableReader()
+    for turn in turns:
+        text = HEAD + "TCP  0A00011F:0050 wlc  \n"
+        text += row.format(6, *turn[:3]) + row.format(9, *turn[3:])
+        assert reader.read(text) == parse_table(text)
+    assert reader.turns == 1
+
+
+def test_a_real_server_that_comes_is_another_turn():
+    reader = TableReader()
+    reader.read(TEXT)
+    more = TEXT + "  -> 0A000107:0050      Route   1      0          0         \n"
+    assert len(reader.read(more).services[0].servers) == 3
+    assert reader.turns == 2
