@@ -63,8 +63,17 @@ def postgresql(directory: Path) -> Iterator[str]:
     if user:
         for path in (home, sockets):
             shutil.chown(path, user)
-    become = ["runuser", "-u", user, "--"] if user else []
-    make = [*become, programs / "initdb", "-D", home, "-U", "piranha", "-A", "trust"]
+    become: list[str | Path] = ["runuser", "-u", user, "--"] if user else []
+    make: list[str | Path] = [
+        *become,
+        programs / "initdb",
+        "-D",
+        home,
+        "-U",
+        "piranha",
+        "-A",
+        "trust",
+    ]
     make += ["--no-sync", "-E", "UTF8", "--locale", "C"]
     subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd="/")
     options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c fsync=off"
@@ -100,7 +109,8 @@ def redis_server(directory: Path) -> Iterator[str]:
         raise SystemExit("redis-server is missing. Run: make setup-test")
     directory.mkdir()
     socket = directory / "redis.sock"
-    options = ["--port", "0", "--unixsocket", socket, "--dir", directory]
+    options: list[str | Path] = ["--port", "0", "--unixsocket", socket]
+    options += ["--dir", directory]
     quiet = ["--save", "", "--appendonly", "no", "--loglevel", "warning"]
     with open_redis([program, *options, *quiet], socket):
         yield f"unix://{socket}?db=0"

@@ -16,7 +16,7 @@ from cryptography.fernet import InvalidToken
 
 from cluster.control.targets import target_of
 from cluster.lvs.command import Command
-from cluster.lvs.frame import WATCH, split_frame
+from cluster.lvs.frame import split_frame
 from cluster.lvs.rates import Moment
 from cluster.models import Host
 from cluster.remote.frames import Frame
@@ -71,11 +71,14 @@ class DirectorStream:
     """
 
     def __init__(
-        self, host: Host, on_sample: Callable[[DirectorStream, Sample], None]
+        self,
+        host: Host,
+        command: Command,
+        on_sample: Callable[[DirectorStream, Sample], None],
     ) -> None:
         self.host = host
         self.identity = identity(host)
-        self.command: Command = WATCH
+        self.command = command
         self.error: RemoteError | None = None
         self.last_sample: Sample | None = None
         self._on_sample = on_sample

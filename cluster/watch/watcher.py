@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 
 import redis
@@ -53,12 +54,16 @@ _DISPROVED = frozenset(
 )
 
 
+def _watch(_director: Host) -> Command:
+    return WATCH
+
+
 class Watcher:
     """One per worker process; start it once, stop it once."""
 
-    def __init__(self, command: Command = WATCH) -> None:
+    def __init__(self, command_for: Callable[[Host], Command] = _watch) -> None:
         self.owner = uuid.uuid4()
-        self._command = command
+        self._command_for = command_for
         self._streams: dict[int, DirectorStream] = {}
         self._sparks: dict[int, Sparks] = {}
         self._lock = threading.Lock()
@@ -147,8 +152,8 @@ class Watcher:
             self._sparks.pop(pk, None)
         for pk, host in hosts.items():
             if pk not in self._streams:
-                self._streams[pk] = stream = DirectorStream(host, self._on_sample)
-                stream.command = self._command
+                command = self._command_for(host)
+                self._streams[pk] = DirectorStream(host, command, self._on_sample)
                 self._sparks[pk] = self._resumed_sparks(pk)
 
     def _resumed_sparks(self, pk: int) -> Sparks:

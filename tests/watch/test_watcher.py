@@ -23,7 +23,7 @@ def start(command, transactional_db):
     watchers = []
 
     def run():
-        watcher = Watcher(command)
+        watcher = Watcher(lambda _host: command)
         watchers.append(watcher)
         watcher.start()
         return watcher
