@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,7 @@ from cluster.watch.board import LISTED, ServerLine, ServiceLine
 # More do not fit on a screen; the table has them all.
 MOST_SERVERS = 10
 MOST_VIPS = 4
+MOST_WEIGHTS = 3
 # Tones of states -> the classes of topo.css.
 _TONES = {"warn": "is-warn", "drift": "is-warn", "bad": "is-bad", "mute": "is-mute"}
 _STATE_CLASSES = _TONES | {"up": "is-up", "brand": "is-brand"}
@@ -98,7 +100,7 @@ def picture(
             )
         ),
         servers=tuple(
-            _server(server, box, drawing.flows[i] if drawing.flows else None, merged)
+            _server(server, box, drawing.flows[i] if drawing.flows else None)
             for i, (server, box) in enumerate(zip(shown, drawing.servers, strict=True))
         ),
         inflow=drawing.inflow,
@@ -111,26 +113,34 @@ def picture(
 
 @dataclass(frozen=True, slots=True)
 class MergedServer:
-    """One real server over all services that are drawn."""
+    """One real server over all services that are drawn.
+
+    *share* is the mean of its weight to the largest of each service, 0 to 1.
+    """
 
     name: str
     detail: str
     state: str
-    weight: int | None
+    weights: tuple[int | None, ...]
+    share: float
     active: int | None
     conns: float | None
     blind: bool
 
 
 def _merged(lines: Iterable[ServiceLine]) -> list[MergedServer]:
-    by_address: dict[str, list[ServerLine]] = {}
+    by_address: dict[str, list[tuple[ServerLine, float]]] = {}
     for line in lines:
+        largest = line.largest_weight or 1
         for server in line.servers:
-            by_address.setdefault(server.at.rpartition(":")[0], []).append(server)
-    return [_one(address, servers) for address, servers in by_address.items()]
+            share = (server.weight or 0) / largest
+            address = server.at.rpartition(":")[0]
+            by_address.setdefault(address, []).append((server, share))
+    return [_one(address, found) for address, found in by_address.items()]
 
 
-def _one(address: str, servers: Sequence[ServerLine]) -> MergedServer:
+def _one(address: str, found: Sequence[tuple[ServerLine, float]]) -> MergedServer:
+    servers = [server for server, _share in found]
     states = [server.state for server in servers]
     same = len(set(states)) == 1
     worst = next((state for state in states if state != LISTED), LISTED)
@@ -138,7 +148,8 @@ def _one(address: str, servers: Sequence[ServerLine]) -> MergedServer:
         name=servers[0].name or address,
         detail=address.strip("[]") if servers[0].name else "",
         state=states[0] if same else worst,
-        weight=servers[0].weight if len({s.weight for s in servers}) == 1 else None,
+        weights=tuple(dict.fromkeys(server.weight for server in servers)),
+        share=fmean(share for _server, share in found),
         active=_whole(server.numbers.active for server in servers),
         conns=_sum(server.numbers.conns for server in servers),
         blind=any(server.numbers.blind for server in servers),
@@ -163,25 +174,30 @@ def _director(node: DirectorNode, box: Box, pills: Sequence[Box]) -> DrawnDirect
     )
 
 
-def _server(
-    server: MergedServer, box: Box, flow: Flow | None, all_servers: list[MergedServer]
-) -> DrawnServer:
+def _server(server: MergedServer, box: Box, flow: Flow | None) -> DrawnServer:
     state = state_of(server.state)
-    largest = max((other.weight or 0 for other in all_servers), default=0) or 1
     active = _("%(n)s active") % {"n": count(server.active)}
-    weight = "" if server.weight is None else str(server.weight)
     return DrawnServer(
         box=box,
         name=server.name,
         detail=" · ".join(filter(None, (server.detail, active))),
-        weight=_("weight %(weight)s") % {"weight": weight or DASH},
-        share=round(140 * (server.weight or 0) / largest, 1),
+        weight=_weight_text(server.weights),
+        share=round(140 * server.share, 1),
         css=_TONES.get(state.tone, ""),
         word=str(state.word),
         word_css=_STATE_CLASSES.get(state.tone, ""),
         flow=flow,
         rate=rate(server.conns),
     )
+
+
+def _weight_text(weights: Sequence[int | None]) -> str:
+    texts = [DASH if weight is None else str(weight) for weight in weights]
+    if len(texts) > MOST_WEIGHTS:
+        return _("several weights")
+    if texts[1:]:
+        return _("weights %(weights)s") % {"weights": ", ".join(texts)}
+    return _("weight %(weight)s") % {"weight": texts[0]}
 
 
 def _label(

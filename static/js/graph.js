@@ -15,6 +15,7 @@
   const hours = new Intl.DateTimeFormat(language, { timeStyle: "short", hourCycle: "h23" });
   const days = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
   const DAY = 24 * 60 * 60;
+  const LATE_SECONDS = 10;
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -121,6 +122,7 @@
     add({ t, values }) {
       if (!this.plot || values.length !== this.series.length) return;
       const times = this.data[0];
+      this.dropUnwritten(t);
       if (times.length && t <= times[times.length - 1]) return;
       times.push(t);
       values.forEach((value, i) => this.data[i + 1].push(value));
@@ -129,6 +131,17 @@
       // While a person has zoomed in, new samples are kept but do not move the view.
       this.plot.setData(this.data, !this.zoomed());
       this.describe();
+    }
+
+    // The newest moments of what was loaded may not have been written then: they are
+    // no gap, unless it lasts.
+    dropUnwritten(t) {
+      const isUnknown = (at) => this.data.slice(1).every((row) => row[at] == null);
+      let known = this.data[0].length;
+      while (known && isUnknown(known - 1)) known -= 1;
+      if (known && t - this.data[0][known - 1] <= LATE_SECONDS) {
+        for (const row of this.data) row.length = known;
+      }
     }
 
     zoomed() {
