@@ -1,19 +1,37 @@
 """Numbers and times as people read them. Unknown (``None``) is a dash, never 0."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
-from django.utils.formats import number_format
+from django.utils.formats import get_format, number_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 DASH = "\N{EN DASH}"
 _STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
+@lru_cache(maxsize=8)
+def _style(language: str | None) -> tuple[str, str, str] | None:
+    """Return the separators of decimals and thousands, and the words of a rate.
+
+    A live table writes thousands of numbers a tick, and Django asks for the language
+    several times for each. None where digits do not stand in groups of three.
+    """
+    if get_format("NUMBER_GROUPING") not in (0, 3):
+        return None
+    decimal, thousands = (
+        get_format("DECIMAL_SEPARATOR"),
+        get_format("THOUSAND_SEPARATOR"),
+    )
+    return decimal, thousands, _("%(number)s/s")
+
+
 def count(value: float | None) -> str:
     """Return ``1,284``."""
     if value is None:
         return DASH
-    return number_format(round(value), force_grouping=True)
+    return _grouped(round(value))
 
 
 def rate(value: float | None) -> str:
@@ -21,15 +39,15 @@ def rate(value: float | None) -> str:
     if value is None:
         return DASH
     if abs(value) < 100_000:
-        return _("%(number)s/s") % {"number": _short(value)}
-    return _("%(number)s/s") % {"number": _scaled(value, "")}
+        return _per_second(_short(value))
+    return _per_second(_scaled(value, ""))
 
 
 def bytes_rate(value: float | None) -> str:
     """Return ``2.6 MB/s``: decimal units, as network people count."""
     if value is None:
         return DASH
-    return _("%(number)s/s") % {"number": _scaled(value, "B")}
+    return _per_second(_scaled(value, "B"))
 
 
 def byte_count(value: float | None) -> str:
@@ -76,15 +94,31 @@ def since(
 
 
 def _tenths(value: float) -> str:
-    # number_format cuts decimals off: 0.99 would become 0.9.
-    return number_format(round(value, 1), 1)
+    style = _style(get_language())
+    if style is None:
+        # number_format cuts decimals off: 0.99 would become 0.9.
+        return number_format(round(value, 1), 1)
+    return f"{round(value, 1):.1f}".replace(".", style[0])
+
+
+def _grouped(value: int) -> str:
+    style = _style(get_language())
+    if style is None:
+        return number_format(value, force_grouping=True)
+    return f"{value:,}".replace(",", style[1])
+
+
+def _per_second(number: str) -> str:
+    style = _style(get_language())
+    words = _("%(number)s/s") if style is None else style[2]
+    return words % {"number": number}
 
 
 def _short(value: float) -> str:
     """Return one decimal under 10 (when it says something), else a whole number."""
     if abs(value) < 10 and round(value, 1) != round(value):
         return _tenths(value)
-    return number_format(round(value), force_grouping=True)
+    return _grouped(round(value))
 
 
 def _scaled(value: float, unit: str) -> str:

@@ -8,17 +8,42 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from django.core.asgi import get_asgi_application
+import django
+from django.core.handlers.asgi import ASGIHandler
+from django.http.response import HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
+django.setup(set_prefix=False)
 
-django_application = get_asgi_application()
-
+from cluster.events import EventStream  # noqa: E402
 from piranha_web.origins import EVENTS_PREFIX, may_read_events  # noqa: E402
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+
+class EventsHandler(ASGIHandler):
+    """Django, but for the bodies of streams: they write themselves."""
+
+    async def send_response(self, response: HttpResponseBase, send: Send) -> None:
+        if not isinstance(response, EventStream):
+            await super().send_response(response, send)
+            return
+        headers = [
+            (name.encode("ascii"), value.encode("latin-1"))
+            for name, value in response.items()
+        ]
+        status = response.status_code
+        start = {"type": "http.response.start", "status": status, "headers": headers}
+        await send(start)
+        try:
+            await response.write_to(send)
+        finally:
+            response.close()
+
+
+django_application = EventsHandler()
 
 
 async def application(scope: dict[str, Any], receive: Receive, send: Send) -> None:
