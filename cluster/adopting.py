@@ -14,11 +14,12 @@ from typing import Any
 from django.db import transaction
 
 from cluster import draft
-from cluster.lvs import differences, edits
+from cluster.lvs import differences, edits, mark_check, marks
 from cluster.lvs.adoption import is_labelled, label_number
 from cluster.lvs.change import Change
 from cluster.lvs.host import INNER, BoundAddress, HostState
 from cluster.lvs.table import ServiceAddress, Table, VirtualService
+from cluster.lvs.table_plan import named
 from cluster.lvs.wanted import WantedService
 from cluster.lvs.wish_edits import wish_edits
 from cluster.lvs.words import Sentence, listed
@@ -52,6 +53,11 @@ class Found:
     def at(self) -> ServiceAddress:
         return self.value.at
 
+    @property
+    def name(self) -> str:
+        """``TCP 10.0.1.31:80`` or ``FWM 7 · 10.0.1.31 tcp 80,443``."""
+        return named(self.value)
+
 
 def survey(director: Host) -> list[Found]:
     """Return the services on the director that are not ours, from when it was read."""
@@ -72,30 +78,33 @@ def survey(director: Host) -> list[Found]:
 def _found(
     service: VirtualService, state: HostState, hosts: dict[Any, Host], *, replaces: bool
 ) -> Found:
+    whole = _whole(service, state)
     bound = tuple(
-        b
-        for b in state.addresses
-        if b.address == service.at.address and b.device not in INNER
+        b for b in state.addresses if b.address in whole.vips and b.device not in INNER
     )
     servers = tuple((s, hosts.get(s.address)) for s in service.servers)
     return Found(
-        _whole(service, state),
+        whole,
         servers,
         bound,
-        tuple(_notes(service, bound, servers)),
-        refusal(_whole(service, state)),
+        tuple(_notes(whole, bound, servers)),
+        refusal(whole, state),
         replaces,
     )
 
 
 def _whole(service: VirtualService, state: HostState) -> VirtualService:
-    """Add what no listing of ipvsadm has: whether the source is replaced."""
+    """Add what no listing of ipvsadm has: whether the source is replaced, and which
+    packets get the mark."""
     replaced = any(rule.at == service.at for rule in state.source_nat)
-    return replace(service, source_nat=replaced)
+    marked = marks.packets_of(service.at, state.marks)
+    return replace(service, source_nat=replaced, packets=marked)
 
 
-def refusal(service: VirtualService) -> Sentence | None:
+def refusal(service: VirtualService, state: HostState) -> Sentence | None:
     """Return why the wish cannot hold this service, None when it can."""
+    if service.at.mark and (why := mark_check.not_ours(service, state.other_marks)):
+        return why
     kept = draft.as_stored(service)
     if kept is None:
         return _("The dashboard has no form for this kind of service yet.")
@@ -113,11 +122,12 @@ def _notes(
     bound: tuple[BoundAddress, ...],
     servers: tuple[tuple[Any, Host | None], ...],
 ) -> Iterable[Sentence]:
-    vip = service.at.address
-    if vip and not bound:
-        yield _(
-            "{vip} is bound to no device of the director: the plan binds it.", vip=vip
-        )
+    for vip in service.vips:
+        if vip not in {one.address for one in bound}:
+            yield _(
+                "{vip} is bound to no device of the director: the plan binds it.",
+                vip=vip,
+            )
     for one in bound:
         if not is_labelled(one):
             yield _(
@@ -160,14 +170,13 @@ def _name(row: ServiceRow | None) -> str:
 
 
 def _number_vip(cluster: Cluster, found: Found) -> None:
-    """Give the VIP the number of its label, so that it is spelled as it is bound."""
-    numbers = [n for b in found.bindings if (n := label_number(b)) is not None]
-    vips = cluster.vips.all()
-    known = vips.filter(address=str(found.at.address)).exists()
-    if numbers and not known and not vips.filter(number=numbers[0]).exists():
-        Vip.objects.create(
-            cluster=cluster, address=str(found.at.address), number=numbers[0]
-        )
+    """Give each VIP the number of its label, so that it is spelled as it is bound."""
+    for bound in found.bindings:
+        number, address = label_number(bound), str(bound.address)
+        vips = cluster.vips.all()
+        known = vips.filter(address=address).exists()
+        if number is not None and not known and not vips.filter(number=number).exists():
+            Vip.objects.create(cluster=cluster, address=address, number=number)
 
 
 @transaction.atomic
@@ -197,6 +206,6 @@ def _held(before: Table, after: Table, state: HostState) -> Table:
         for at, service in after.by_address.items()
     }
     for at, service in found.items():
-        if service != before.by_address.get(at) and (why := refusal(service)):
+        if service != before.by_address.get(at) and (why := refusal(service, state)):
             raise CannotAdopt(why)
     return Table(tuple(found.values()))

@@ -108,9 +108,9 @@ def _with_what_is_off(
 def save(cluster: Cluster, wanted: Iterable[WantedService]) -> None:
     """Write the rows of all services so that they are exactly *wanted*.
 
-    Rows that are as wanted are not touched. A firewall mark can be no row yet.
+    Rows that are as wanted are not touched. A firewall mark without packets is no row.
     """
-    services = {w.value.at: w for w in wanted if w.value.at.address is not None}
+    services = {w.value.at: w for w in wanted if w.value.vips}
     rows = {row.at: row for row in cluster.services.prefetch_related("servers")}
     gone = [row.pk for at, row in rows.items() if at not in services]
     VirtualService.objects.filter(pk__in=gone).delete()
@@ -121,16 +121,17 @@ def save(cluster: Cluster, wanted: Iterable[WantedService]) -> None:
         row = rows.get(at) or VirtualService(cluster=cluster)
         if _differs(row, _service_fields(service)):
             row.save()
-        if row.address not in numbered:
-            Vip.number_for(cluster, row.address)
-            numbered.add(row.address)
+        for vip in row.vips:
+            if vip not in numbered:
+                Vip.number_for(cluster, vip)
+                numbered.add(vip)
         new += _save_servers(row, service, hosts, is_new=at not in rows)
     RealServer.objects.bulk_create(new, batch_size=1000)
 
 
 def as_stored(value: ServiceValue) -> ServiceValue | None:
     """Return what the rows would say of a service; None when no row can hold it."""
-    if value.at.address is None:
+    if not value.vips:
         return None
     wanted = WantedService(value)
     servers = [
@@ -209,8 +210,10 @@ def _service_fields(service: WantedService) -> dict[str, Any]:
     flags = {flag.partition("-")[2] for flag in value.flags}
     return {
         "protocol": at.protocol.value if at.protocol else "",
-        "address": str(at.address),
+        "address": str(at.address) if at.address else None,
         "port": at.port,
+        "mark": at.mark,
+        "packets": [one.as_json() for one in value.packets],
         "scheduler": value.scheduler.value,
         "persistence": value.persistence,
         "netmask": value.netmask,

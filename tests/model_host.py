@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from ipaddress import ip_interface
 
-from cluster.lvs import arming, rules, script, source_nat
+from cluster.lvs import arming, marks, rules, script, source_nat
 from cluster.lvs.boot_place import BOOT_FILE, UNITS, digest, units
 from cluster.lvs.command import Command
 from cluster.lvs.host import (
@@ -221,7 +221,31 @@ class ModelHost:
         self.writes.append(what)
         return output()
 
+    def _ip6tables(self, words, stdin):
+        assert words[:4] == ("-w", "5", "-t", "mangle")
+        return self._mangle(words[4:], 6)
+
+    def _mangle(self, words, family):
+        verb, *rest = words
+        if verb == "-S":
+            mine = [r for r in self.state.marks if r.family == family]
+            strange = [
+                f"-A PREROUTING -i eth1 -j MARK --set-xmark 0x{mark:x}/0xffffffff"
+                for mark in self.state.other_marks
+            ]
+            lines = [f"-A {' '.join(r.words)}" for r in mine]
+            return output("\n".join(["-P PREROUTING ACCEPT", *lines, *strange, ""]))
+        rule = marks.read(rest)
+        assert rule.family == family
+        if verb == "-D" and rule not in self.state.marks:
+            return output(status=1, complaint="Bad rule (does a matching rule exist?)")
+        kept = tuple(r for r in self.state.marks if r != rule)
+        rules = (*self.state.marks, rule) if verb == "-A" else kept
+        return self._write(f"mark {verb} {rule.packets} {rule.mark}", marks=rules)
+
     def _iptables(self, words, stdin):
+        if words[:4] == ("-w", "5", "-t", "mangle"):
+            return self._mangle(words[4:], 4)
         assert words[:4] == ("-w", "5", "-t", "nat")
         verb, rule = words[4], words[4:]
         if verb == "-S":

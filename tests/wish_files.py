@@ -54,6 +54,13 @@ GOOD = {
     + '- {protocol: tcp, vip: "fd00:10:0:1::31", port: 80, persistence_timeout: 60,'
     " persistence_netmask: 64, real_servers: [{host: web1},"
     ' {address: "fd00:10:0:1::50", weight: 3}]}\n',
+    "a firewall mark": HEAD
+    + "- {mark: 7, packets: [{vip: 10.0.1.31, protocol: tcp, ports: [80, 443]},"
+    " {vip: 10.0.1.32, protocol: udp, ports: [5000-5010]}], persistence_timeout: 300,"
+    " real_servers: [{host: web1}, {host: web2}]}\n",
+    "the largest mark, IPv6": HEAD
+    + '- {mark: 4294967295, packets: [{vip: "fd00:10:0:1::31", protocol: sctp,'
+    ' ports: ["9"]}], real_servers: [{host: web1, method: nat, port: 99}]}\n',
     "comments": "# ours\n" + NOTES,
     "an empty name": SERVICE.format('name: ""'),
     "the longest persistence": SERVICE.format("persistence_timeout: 2678400"),
@@ -97,6 +104,28 @@ BAD_SHAPE = {
                 "services[0]",
                 f"Write keys and values here: {', '.join(SERVICE_KEYS)}.",
             ),
+        ],
+    ),
+    "a mark without packets": (
+        HEAD + "- {mark: 7}\n",
+        [(3, "services[0]", "The key “packets” is missing.")],
+    ),
+    "a mark with a VIP of its own": (
+        HEAD + "- {mark: 7, vip: 10.0.1.31, packets: [{vip: 10.0.1.31, protocol: tcp,"
+        " ports: [80]}]}\n",
+        [
+            (
+                3,
+                "services[0].vip",
+                "With a firewall mark “vip” stands in the packets.",
+            )
+        ],
+    ),
+    "a mark of 0, and no port": (
+        HEAD + "- {mark: 0, packets: [{vip: 10.0.1.31, protocol: tcp, ports: []}]}\n",
+        [
+            (3, "services[0].packets[0].ports", "Write at least one port."),
+            (3, "services[0].mark", "0 is out of range: 1 to 4294967295 are possible."),
         ],
     ),
     "a service without its address": (
@@ -307,6 +336,35 @@ BAD_MEANING = {
                 "services[1].vip",
                 "10.0.1.255 is the broadcast address of 10.0.1.0/24.",
             ),
+        ],
+    ),
+    "the same mark twice, and a port twice": (
+        HEAD
+        + "- {mark: 7, packets: [{vip: 10.0.1.31, protocol: tcp, ports: [80-90]}]}\n"
+        + "- {mark: 7, packets: [{vip: 10.0.1.31, protocol: tcp, ports: [85]}]}\n",
+        [
+            (
+                4,
+                "services[1].mark",
+                "7 is the mark of another service of this cluster.",
+            ),
+            (
+                4,
+                "services[1].packets",
+                "TCP 10.0.1.31:80-90 belongs to FWM 7 already.",
+            ),
+        ],
+    ),
+    "a port that is a service of its own": (
+        HEAD
+        + "- {mark: 7, packets: [{vip: 10.0.1.31, protocol: tcp, ports: [80-90]}]}\n"
+        + "- {protocol: tcp, vip: 10.0.1.31, port: 85}\n",
+        [
+            (
+                4,
+                "services[1].vip",
+                "TCP 10.0.1.31:85 belongs to FWM 7 already: the firewall marks it.",
+            )
         ],
     ),
     "a VIP that is a host": (

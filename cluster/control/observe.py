@@ -16,6 +16,7 @@ from cluster.lvs import facts, marks
 from cluster.lvs.command import Command
 from cluster.lvs.facts import Fact
 from cluster.lvs.host import LOOPBACK, HostState
+from cluster.lvs.marks import MarkRule
 from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.source_nat import LEGACY, NFT
 from cluster.lvs.table import Table
@@ -69,7 +70,10 @@ def replaces_source(host: Host) -> bool:
 
 def marked_families(host: Host) -> list[int]:
     """Return the families whose firewall marks matter; alike, listing loads modules."""
-    return sorted({rule.family for rule in host.left_behind.marks})
+    if not host.is_director:
+        return []
+    wanted = {row.at.family for row in host.cluster.services.filter(mark__gt=0)}
+    return sorted(wanted | {rule.family for rule in host.left_behind.marks})
 
 
 def takes_gue(host: Host) -> bool:
@@ -109,14 +113,18 @@ def observe(
 ) -> HostState:
     """Return everything that a plan needs to know of this host.
 
-    *families* are those whose firewall marks matter.
+    *families* are those whose firewall marks matter. Those of services that somebody
+    made by hand are looked at where the host lets us.
     """
     questions = (*(_OF_DIRECTORS if host.is_director else ()), *_OF_ALL)
     answers = Answers(shell, [fact.command for fact in questions])
-    tool = _firewall(answers) if firewall or families else ""
     state = _observe(host, answers, gue=gue)
+    mine = set(families)
+    others = {s.at.family for s in state.table.services if s.at.mark} - mine
+    tool = _firewall(answers) if firewall or mine or others else ""
     marked = [
-        ask(answers, facts.MARKS[marks.tool_for(family, tool)]) for family in families
+        _marks(answers, marks.tool_for(family, tool), is_needed=family in mine)
+        for family in sorted(mine | others)
     ]
     return replace(
         state,
@@ -146,6 +154,18 @@ def _observe(host: Host, shell: Answers, *, gue: bool) -> HostState:
         settings=settings,
         boot=ask(shell, facts.boot(host.ssh_user)),
     )
+
+
+def _marks(
+    shell: Answerer, tool: str, *, is_needed: bool
+) -> tuple[tuple[MarkRule, ...], tuple[int, ...]]:
+    try:
+        return ask(shell, facts.MARKS[tool])
+    except FactRefused:
+        # Rights that were given to us before there were firewall marks here.
+        if is_needed:
+            raise
+        return (), ()
 
 
 def _gue(shell: Answerer) -> tuple[int, ...] | None:

@@ -12,7 +12,7 @@ from cluster import audit
 from cluster.control.observe import Observation, unreadable
 from cluster.control.second_look import cautions
 from cluster.control.steps import Attendance
-from cluster.lvs import arming, differences, safety, settings_check, wish
+from cluster.lvs import arming, differences, mark_check, safety, settings_check, wish
 from cluster.lvs.director import NoNetwork
 from cluster.lvs.host import Footprint, HostState, HostWish
 from cluster.lvs.parts import Scope, narrowed, parts
@@ -70,6 +70,7 @@ def decide(attendance: Attendance) -> Decision:
     seen = attendance.observe(hosts)
     _refuse_blind(wanted, hosts, seen, adopted_by(run))
     _refuse_settings(wanted, seen)
+    _refuse_marks(wanted, hosts, seen, adopted_by(run))
     found = replan(run, hosts, seen)
     meant = replace(wanted, table=_table_after(wanted, seen, found, run))
     reasons = _refuse_detours(wanted, seen) + cautions(meant, hosts, seen)
@@ -222,7 +223,8 @@ def _refuse_foreign(
     ours = {*host.left_behind.services, *adopts}
     for service in wanted.table.services:
         present = state.table.by_address.get(service.at)
-        if present and service.at not in ours and present != service:
+        other = present != replace(service, packets=())
+        if present and service.at not in ours and other:
             raise NoPlan(
                 _(
                     "{host} already has {at}, which was not made here. Adopt it, delete"
@@ -231,6 +233,32 @@ def _refuse_foreign(
                     at=service.at,
                 )
             )
+
+
+def _refuse_marks(
+    wanted: wish.ClusterWish,
+    hosts: list[Host],
+    seen: Observation,
+    adopts: list[ServiceAddress],
+) -> None:
+    """Refuse to begin with a mark that other rules of the firewall set, too."""
+    state = seen.states.get(wanted.director)
+    director = next((h for h in hosts if h.name == wanted.director), None)
+    if state is None or director is None:
+        return
+    ours, known = director.left_behind, {*director.left_behind.services, *adopts}
+    refused = [
+        why
+        for service in wanted.table.services
+        if service.at.mark and service.at not in known
+        if (
+            why := mark_check.marked_elsewhere(
+                service, state.marks, state.other_marks, ours.marks
+            )
+        )
+    ]
+    if refused:
+        raise NoPlan(*refused, _("No plan was made and nothing was changed."))
 
 
 def make_plan(attendance: Attendance) -> None:

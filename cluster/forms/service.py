@@ -12,6 +12,8 @@ from django.http import QueryDict
 from cluster.draft import names
 from cluster.forms.base import Form
 from cluster.forms.service_fields import (
+    BY_MARK,
+    BY_PORT,
     OTHER,
     Place,
     ServerForm,
@@ -19,9 +21,11 @@ from cluster.forms.service_fields import (
     ServiceForm,
 )
 from cluster.forms.words import spoken
-from cluster.lvs import edits, terms, validate
+from cluster.lvs import edits, mark_check, terms, validate
 from cluster.lvs.director import own_addresses
 from cluster.lvs.encapsulation import IPIP
+from cluster.lvs.marks import MarkRule
+from cluster.lvs.packets import lines as lines_of
 from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import IPAddress
 from cluster.lvs.table import VirtualService as ServiceValue
@@ -47,7 +51,9 @@ class ServiceEntry:
         self.cluster, self.service = cluster, service
         shown = service or template
         self.hosts = {str(h.pk): h for h in cluster.hosts.real_servers()}
-        initial = _initial(shown) if shown else None
+        initial = _initial(shown) if shown else {}
+        if service is None or not service.mark:
+            initial["mark"] = free_mark(cluster)
         self.form = ServiceForm(data, initial=initial)
         empty: list[dict[str, Any]] = [{} for _host in self.hosts]
         rows = _initial_rows(shown) if shown else empty[:2]
@@ -75,8 +81,13 @@ class ServiceEntry:
         return all(own)
 
     @property
-    def vip(self) -> IPAddress | None:
-        return getattr(self.form, "cleaned_data", {}).get("address")
+    def vips(self) -> tuple[IPAddress, ...]:
+        return self._draft().vips
+
+    @property
+    def address_field(self) -> str:
+        """The field that says what the service is known by."""
+        return "packets" if self.form.by_mark else "address"
 
     @property
     def filled_rows(self) -> list[ServerForm]:
@@ -90,7 +101,7 @@ class ServiceEntry:
         return rows + len(self.servers.non_form_errors())
 
     def refuse_address(self, sentence: Sentence) -> None:
-        self.form.add_error("address", spoken(sentence))
+        self.form.add_error(self.address_field, spoken(sentence))
 
     def forget_empty(self) -> None:
         """Drop errors of fields that are still empty: the person is not there yet."""
@@ -102,13 +113,19 @@ class ServiceEntry:
 
     def _draft(self) -> Draft:
         data = getattr(self.form, "cleaned_data", {})
-        port = data.get("port")
+        by_mark = self.form.by_mark
+        port = 0 if by_mark else data.get("port")
+        packets = data.get("packets") or ()
+        named = (data.get("address"), port)
+        family = next((p.address.version for p in packets), None)
+        if not by_mark and data.get("address"):
+            family = data["address"].version
         rows: list[Server] = []
         for row, form in enumerate(self.servers.forms):
             chosen = form.chosen
             if chosen is None or not form.has_changed():
                 continue
-            address = self._address_of(form, chosen)
+            address = _address_of(form, chosen, family or 4)
             typed = None if "port" in form.errors else form.cleaned_data["port"]
             rows.append(
                 Server(
@@ -125,13 +142,12 @@ class ServiceEntry:
             )
         protocol = terms.Protocol(data.get("protocol") or "tcp")
         own = self.form.options
-        return Draft(data.get("address"), port, protocol, tuple(rows), own)
-
-    def _address_of(self, form: ServerForm, place: Place) -> IPAddress:
-        """Return what was typed, or the host's address in the family of the VIP."""
-        if place.host is None or form.place_field == "address":
-            return place.address
-        return place.host.address_for(self.vip.version if self.vip else 4)
+        return Draft(
+            *(*named, protocol, tuple(rows), own),
+            by_mark=by_mark,
+            mark=data.get("mark"),
+            packets=packets,
+        )
 
     # -- saving --
 
@@ -142,8 +158,8 @@ class ServiceEntry:
         row = self.service or VirtualService(cluster=self.cluster)
         told = self._told(row) if self.service else []
         data = self.form.cleaned_data
-        row.protocol, row.address = data["protocol"], str(data["address"])
-        row.port, row.name = data["port"], data["name"]
+        self._name(row)
+        row.name = data["name"]
         row.owner, row.notes = data["owner"], data["notes"].replace("\r\n", "\n")
         row.scheduler, row.enabled = data["scheduler"], data["enabled"]
         row.persistence = (data["persistence"] or 0) if data["persistent"] else 0
@@ -152,11 +168,21 @@ class ServiceEntry:
         row.local_addresses = spelled(data["local"])
         row.hash_port, row.hash_fallback = data["hash_port"], data["hash_fallback"]
         row.save()
-        Vip.number_for(self.cluster, row.address)
+        for vip in row.vips:
+            Vip.number_for(self.cluster, vip)
         self._save_servers(row)
         # Read again: the servers of the row may have been fetched before.
         after = VirtualService.objects.get(pk=row.pk).as_value()
         return row, [*self._said(before, after), *told]
+
+    def _name(self, row: VirtualService) -> None:
+        """Give the row what it is known by: an address, or a mark and its packets."""
+        data, by_mark = self.form.cleaned_data, self.form.by_mark
+        row.protocol = "" if by_mark else data["protocol"]
+        row.address = None if by_mark else str(data["address"])
+        row.port = 0 if by_mark else data["port"]
+        row.mark = data["mark"] if by_mark else 0
+        row.packets = [one.as_json() for one in data["packets"]] if by_mark else []
 
     def _save_servers(self, row: VirtualService) -> None:
         kept = []
@@ -165,7 +191,7 @@ class ServiceEntry:
             assert place is not None  # noqa: S101 - the form is valid
             server, _made = RealServer.objects.update_or_create(
                 service=row,
-                address=str(self._address_of(form, place)),
+                address=str(_address_of(form, place, row.at.family)),
                 port=form.cleaned_data["port"] or row.port,
                 defaults={
                     "host": place.host,
@@ -214,6 +240,20 @@ class ServiceEntry:
         return [*told, *(found.sentences if found else ())]
 
 
+def _address_of(form: ServerForm, place: Place, family: int) -> IPAddress:
+    """Return what was typed, or the host's address in the family of the VIP."""
+    if place.host is None or form.place_field == "address":
+        return place.address
+    return place.host.address_for(family)
+
+
+def free_mark(cluster: Cluster) -> int:
+    """Return the number that a new service is offered."""
+    around = surroundings(cluster, None)
+    used = (*around.services, *around.foreign)
+    return mark_check.lowest_free(used, around.foreign_marks)
+
+
 def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundings:
     """Return what the service may collide with; it never collides with itself."""
     director = cluster.director
@@ -229,6 +269,12 @@ def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundin
     if service:
         ours.add(service.at)
     present = state.table.by_address if state else {}
+    marked = [(other.at, packets) for other in others for packets in other.marked]
+    known = set(director.left_behind.marks) if director else set()
+    if service:
+        known |= {MarkRule(service.mark, packets) for packets in service.marked}
+    rules = set(state.marks) - known if state else set()
+    strange = state.other_marks if state else ()
     served = [s for other in others for s in other.servers.all()]
     return Surroundings(
         director=director.name if director else "",
@@ -238,14 +284,23 @@ def surroundings(cluster: Cluster, service: VirtualService | None) -> Surroundin
         foreign=tuple(at for at in present if at not in ours),
         tunnels=tuple((ip_address(s.address), s.tunnel) for s in served if s.tunnel),
         synced=next((name for name, _daemon in cluster.wished_settings.daemons), ""),
+        marked=tuple(marked),
+        foreign_marks=tuple({*strange, *(rule.mark for rule in rules)}),
     )
 
 
 def _initial(service: VirtualService) -> dict[str, Any]:
+    at = service.at
+    lines = lines_of(service.marked)
+    if at.protocol:
+        lines = [f"{at.address} {at.protocol.value} {at.port}"]
     return {
-        "protocol": service.protocol,
-        "address": service.address,
-        "port": service.port,
+        "kind": BY_MARK if service.mark else BY_PORT,
+        "mark": service.mark,
+        "packets": "\n".join(lines),
+        "protocol": service.protocol or "tcp",
+        "address": service.address or "",
+        "port": "" if service.mark else service.port,
         "name": service.name,
         "owner": service.owner,
         "notes": service.notes,

@@ -9,8 +9,14 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cluster.forms.base import Form
-from cluster.forms.words import AddressField, LocalField, NetmaskField, NumberField
-from cluster.lvs import encapsulation, terms, validate
+from cluster.forms.words import (
+    AddressField,
+    LocalField,
+    NetmaskField,
+    NumberField,
+    PacketsField,
+)
+from cluster.lvs import encapsulation, mark_check, terms, validate
 from cluster.lvs.encapsulation import IPIP, Checksum, TunnelType
 from cluster.lvs.options import SIP, Options
 from cluster.lvs.table import IPAddress, Tunnel
@@ -23,7 +29,46 @@ def _schedulers() -> list[tuple[str, str | Promise]]:
     return [(s.value, f"{s.value} — {_(s.label)}") for s in Scheduler]
 
 
+BY_PORT, BY_MARK = "port", "mark"
+# What is asked for by each choice; the other's fields keep what was typed, unread.
+_ASKED = {BY_PORT: ("protocol", "address", "port"), BY_MARK: ("mark", "packets")}
+
+
 class ServiceForm(Form):
+    kind = forms.ChoiceField(
+        label=_("Clients ask for"),
+        choices=[
+            (BY_PORT, _("one port of a VIP")),
+            (BY_MARK, _("several ports or VIPs, as one service (firewall mark)")),
+        ],
+        initial=BY_PORT,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    mark = NumberField(
+        *mark_check.MARKS,
+        label=_("Firewall mark"),
+        help_text=_("A number that nobody else uses on the director."),
+    )
+    packets = PacketsField(
+        label=_("VIPs and ports"),
+        max_length=8000,
+        help_text=_(
+            "A line for each VIP and protocol: VIP, tcp, udp or sctp, then ports and"
+            " ranges. All VIPs of one family."
+        ),
+        error_messages={
+            "required": _("Write a VIP, a protocol and ports: 10.0.1.31 tcp 80,443.")
+        },
+        widget=forms.Textarea(
+            attrs={
+                "rows": 3,
+                "placeholder": "10.0.1.31 tcp 80,443",
+                "autocomplete": "off",
+                "spellcheck": "false",
+            }
+        ),
+    )
     protocol = forms.ChoiceField(
         label=_("Protocol"), choices=VirtualService.Protocol.choices
     )
@@ -122,8 +167,24 @@ class ServiceForm(Form):
         label=_("Enabled: part of the director's table"), initial=True, required=False
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self._not_asked:
+            self.fields[name].required = False
+
+    @property
+    def by_mark(self) -> bool:
+        return bool(self["kind"].value() == BY_MARK)
+
+    @property
+    def _not_asked(self) -> tuple[str, ...]:
+        return _ASKED[BY_PORT if self.by_mark else BY_MARK]
+
     def clean(self) -> dict[str, Any]:
         data = self.cleaned_data
+        for name in self._not_asked:
+            self.errors.pop(name, None)
+            data.pop(name, None)
         if data.get("persistent") and data.get("persistence", 1) is None:
             self.add_error("persistence", _("Write the seconds, or switch it off."))
         return data

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from cluster.lvs.table import IPAddress
+from cluster.lvs.packets import read_packets
+from cluster.lvs.table import IPAddress, Packets
 from cluster.lvs.validate import (
     Wrong,
     read_address,
@@ -70,6 +71,17 @@ class LocalField(forms.CharField):
         text = super().clean(value)
         try:
             return read_local(text) if text else None
+        except Wrong as wrong:
+            raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong
+
+
+class PacketsField(forms.CharField):
+    """Lines of VIP, protocol and ports; ``clean`` returns the packets, none if empty."""
+
+    def clean(self, value: Any) -> tuple[Packets, ...]:
+        text = super().clean(value)
+        try:
+            return read_packets(text) if text else ()
         except Wrong as wrong:
             raise ValidationError(spoken(wrong.sentence), code="wrong") from wrong
 

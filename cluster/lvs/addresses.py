@@ -153,3 +153,23 @@ def _no_vip6(vip: IPv6Address) -> Sentence | None:
     if not any(vip in network for network in UNICAST6):
         return _("{vip} is reserved, no network uses such addresses.", vip=vip)
     return None
+
+
+def read_number(text: str, low: int, high: int) -> int:
+    """Return a whole number from *low* to *high*; raises Wrong."""
+    text = text.strip()
+    # [0-9], not \d: int() would also take digits of other scripts.
+    if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
+        raise Wrong(
+            _("“{text}” is no whole number. Write {low} to {high}.",
+              text=short(text), low=low, high=high)
+        )  # fmt: skip
+    if re.match(r"-?0[0-9]", text):
+        raise Wrong(_("Write {text} without leading zeros.", text=short(text)))
+    # Longer than any limit of ours: int() of a megabyte of digits takes its time.
+    if len(text) > 12 or not low <= int(text) <= high:
+        raise Wrong(
+            _("{text} is out of range: {low} to {high} are possible.",
+              text=short(text), low=low, high=high)
+        )  # fmt: skip
+    return int(text)

@@ -7,6 +7,7 @@ of ours had put it there, so it goes when the service goes:
   address without a label ``eth0:1`` stays when the service goes: no command of ours can
   take it off, because it cannot be told from the host's own.
 - ARP silence goes back to 0, the kernel's default, with the last VIP on ``lo``.
+- The rules that give packets the mark of a service.
 - Every other sysctl and device counts as found: the value before is not known.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from cluster.lvs import sysctls
+from cluster.lvs import marks, sysctls
 from cluster.lvs.host import INNER, BoundAddress, Footprint, HostState, HostWish
 from cluster.lvs.sysctls import Purpose
 from cluster.lvs.table import IPAddress, ServiceAddress
@@ -27,14 +28,22 @@ def vips_taken(
 ) -> frozenset[IPAddress]:
     """Return the VIPs that are ours from now on: no other service by hand has them."""
     mine = {*adopts, *ours}
-    others = {
-        service.at.address
-        for state in states
-        for service in state.table.services
-        if service.at not in mine
-    }
-    found = {at.address for at in adopts if at.address}
-    return frozenset(vip for vip in found if vip not in others)
+    others, found = set[IPAddress](), set[IPAddress]()
+    for state in states:
+        for service in state.table.services:
+            if service.at not in mine:
+                others.update(vips_of(service.at, state))
+            elif service.at in adopts:
+                found.update(vips_of(service.at, state))
+    return frozenset(found - others)
+
+
+def vips_of(at: ServiceAddress, state: HostState) -> list[IPAddress]:
+    """Return the addresses that clients of a service ask, by the host's own rules."""
+    if at.address:
+        return [at.address]
+    marked = marks.packets_of(at, state.marks)
+    return list(dict.fromkeys(packets.address for packets in marked))
 
 
 def taken_over(
@@ -63,6 +72,11 @@ def taken_over(
         sysctls=quiet,
         services=tuple(at for at in adopts if at in state.table.by_address),
         source_nat=tuple(rule for rule in state.source_nat if rule.at in adopts),
+        marks=tuple(
+            rule
+            for rule in state.marks
+            if any((rule.mark, rule.family) == (at.mark, at.family) for at in adopts)
+        ),
     )
 
 

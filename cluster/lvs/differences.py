@@ -81,7 +81,13 @@ def adopted(part: Change, wanted: Table, found: Table) -> Table:
     if old is None or new is None:
         return wanted
     if server is None:
-        options = replace(new, servers=old.servers, source_nat=old.source_nat)
+        options = replace(
+            new,
+            servers=old.servers,
+            source_nat=old.source_nat,
+            local=old.local,
+            packets=old.packets,
+        )
         return _with(wanted, here, options)
     return _with(wanted, here, _with_server(old, server, new.server(*server)))
 

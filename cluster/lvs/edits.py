@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from cluster.lvs import packets
 from cluster.lvs.source_nat import spelled
 from cluster.lvs.table import (
     IPAddress,
@@ -127,6 +128,12 @@ def _parts(
             _("each packet by itself")
             if after.one_packet
             else _("packets of a connection together")
+        )
+    if before.packets != after.packets:
+        yield _(
+            "packets {before} → {after}",
+            before=packets.told(before.packets),
+            after=packets.told(after.packets),
         )
     yield from _sources(before, after)
     yield from _servers(before, after, names)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cluster.lvs import settings_file
+from cluster.lvs import packets_file, settings_file
 from cluster.lvs.addresses import of_family
 from cluster.lvs.encapsulation import IPIP
 from cluster.lvs.source_nat import spelled
-from cluster.lvs.table import IPAddress, RealServer
+from cluster.lvs.table import IPAddress, RealServer, VirtualService
 from cluster.lvs.wanted import Document, WantedCluster, WantedService
 
 
@@ -37,13 +37,8 @@ def document(
 def _service_document(
     wanted: WantedService, names: Mapping[IPAddress, str]
 ) -> Document:
-    value, at = wanted.value, wanted.value.at
-    found: Document = {
-        "protocol": at.protocol.value if at.protocol else "",
-        "vip": str(at.address),
-        "port": at.port,
-        "scheduler": value.scheduler.value,
-    }
+    value = wanted.value
+    found = _named(value) | {"scheduler": value.scheduler.value}
     if value.persistence:
         found["persistence_timeout"] = value.persistence
     if value.netmask is not None:
@@ -66,6 +61,14 @@ def _service_document(
         found["enabled"] = False
     found["real_servers"] = [_server_document(s, wanted, names) for s in value.servers]
     return found
+
+
+def _named(value: VirtualService) -> Document:
+    """Return what a service is known by: protocol, VIP and port, or a mark."""
+    at = value.at
+    if at.protocol is None:
+        return {"mark": at.mark, packets_file.KEY: packets_file.document(value.packets)}
+    return {"protocol": at.protocol.value, "vip": str(at.address), "port": at.port}
 
 
 def _server_document(

@@ -86,9 +86,19 @@ def parse_table(text: str) -> KernelTable:
             unknown.append(line.rstrip("\n"))
     found = zip(heads, servers, strict=True)
     return KernelTable(
-        tuple(KernelService(*head, tuple(some)) for head, some in found if head),
+        tuple(_service(head, tuple(some)) for head, some in found if head),
         tuple(unknown),
     )
+
+
+def _service(
+    head: tuple[str, str, bool], servers: tuple[KernelServer, ...]
+) -> KernelService:
+    """Join both; the kernel leaves the family of a mark to its real servers."""
+    key, scheduler, persistent = head
+    if servers and servers[0].at[0] == "[" and key.startswith("FWM "):
+        key = f"{key} IPv6"
+    return KernelService(key, scheduler, persistent, servers)
 
 
 def _server(words: list[str], line: str, head: object) -> KernelServer:

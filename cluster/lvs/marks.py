@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from cluster.lvs.source_nat import TOOLS
-from cluster.lvs.table import IPAddress, Packets, VirtualService
+from cluster.lvs.table import IPAddress, Packets, ServiceAddress, VirtualService
 from cluster.lvs.terms import Protocol
 
 CHAIN = "PREROUTING"
@@ -51,6 +51,15 @@ class MarkRule:
             *("--dport", self.packets.ports),
             *("-j", "MARK", "--set-xmark", f"0x{self.mark:x}/0x{_WHOLE:x}"),
         )
+
+
+def packets_of(at: ServiceAddress, rules: Iterable[MarkRule]) -> tuple[Packets, ...]:
+    """Return the packets that rules give the mark of a service."""
+    return tuple(
+        rule.packets
+        for rule in rules
+        if at.mark and (rule.mark, rule.family) == (at.mark, at.family)
+    )
 
 
 def rules_of(services: Iterable[VirtualService]) -> Iterator[MarkRule]:

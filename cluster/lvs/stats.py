@@ -218,8 +218,10 @@ def _key(service: str, name: Sequence[str]) -> str:
     match name:
         case ("->", server):
             return row_key(service, server) if service else ""
-        case ("FWM", mark) | ("FWM", mark, "IPv6"):
+        case ("FWM", mark):
             return f"FWM {mark}"
+        case ("FWM", mark, "IPv6"):
+            return f"FWM {mark} IPv6"
         case (mark, place) if mark in _MARKS:
             return f"{mark} {place}"
     return ""

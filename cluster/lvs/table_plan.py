@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from cluster.lvs import encapsulation, rules
+from cluster.lvs import encapsulation, packets, rules
 from cluster.lvs.change import Change, Mark, Phase, Rules, change_table
 from cluster.lvs.table import (
     IPAddress,
@@ -187,7 +187,7 @@ def _delete_service(into: Rules, service: VirtualService) -> None:
 
 def described(service: VirtualService) -> Sentence:
     """Say a service in words: ``TCP 10.0.1.31:80, round robin, persistent 300 s``."""
-    text = _("{at}, {scheduler}", at=service.at, scheduler=_scheduling(service))
+    text = _("{at}, {scheduler}", at=named(service), scheduler=_scheduling(service))
     if service.persistence and service.netmask is not None:
         text = _(
             "{service}, persistent {seconds} s per /{netmask} network",
@@ -210,6 +210,11 @@ def described(service: VirtualService) -> Sentence:
     if service.source_nat:
         text = _("{service}, without the client's address (FULLNAT)", service=text)
     return text
+
+
+def named(service: VirtualService) -> str:
+    """Return ``TCP 10.0.1.31:80`` or ``FWM 7 · 10.0.1.31 tcp 80,443``."""
+    return " · ".join([str(service.at), *packets.lines(service.packets)])
 
 
 def _scheduling(service: VirtualService) -> Sentence:

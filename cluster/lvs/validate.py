@@ -6,19 +6,22 @@ surroundings (``check``). Forms, commands and files all ask here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Network
 from itertools import chain
 
-from cluster.lvs import director, encapsulation, options, source_nat
+from cluster.lvs import encapsulation, mark_check, options, source_nat
 from cluster.lvs.addresses import Wrong as Wrong
-from cluster.lvs.addresses import no_vip, short
 from cluster.lvs.addresses import read_address as read_address
-from cluster.lvs.host import BoundAddress
-from cluster.lvs.options import Options, Reason
-from cluster.lvs.table import IPAddress, ServiceAddress, Tunnel
+from cluster.lvs.addresses import read_number as read_number
+from cluster.lvs.addresses import short
+from cluster.lvs.options import Reason
+from cluster.lvs.surroundings import Draft as Draft
+from cluster.lvs.surroundings import Finding as Finding
+from cluster.lvs.surroundings import Server as Server
+from cluster.lvs.surroundings import Surroundings as Surroundings
+from cluster.lvs.surroundings import on_lan, owned, refused_vip
+from cluster.lvs.table import IPAddress, Packets, ServiceAddress
 from cluster.lvs.terms import (
     MAX_PERSISTENCE,
     MAX_THRESHOLD,
@@ -43,36 +46,7 @@ THRESHOLDS = (0, MAX_THRESHOLD)
 NETMASKS = (1, 128)  # of IPv4 up to 32 only, see options.of_service
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with one field: ``address``, or ``port`` of the server *row*."""
-
-    field: str
-    sentence: Sentence
-    row: int | None = None
-
-
 # -- single words ---------------------------------------------------------------------
-
-
-def read_number(text: str, low: int, high: int) -> int:
-    """Return a whole number from *low* to *high*; raises Wrong."""
-    text = text.strip()
-    # [0-9], not \d: int() would also take digits of other scripts.
-    if not re.fullmatch(r"-?[0-9]+", text, re.ASCII):
-        raise Wrong(
-            _("“{text}” is no whole number. Write {low} to {high}.",
-              text=short(text), low=low, high=high)
-        )  # fmt: skip
-    if re.match(r"-?0[0-9]", text):
-        raise Wrong(_("Write {text} without leading zeros.", text=short(text)))
-    # Longer than any limit of ours: int() of a megabyte of digits takes its time.
-    if len(text) > 12 or not low <= int(text) <= high:
-        raise Wrong(
-            _("{text} is out of range: {low} to {high} are possible.",
-              text=short(text), low=low, high=high)
-        )  # fmt: skip
-    return int(text)
 
 
 def read_netmask(text: str) -> int:
@@ -112,70 +86,19 @@ def read_local(text: str) -> tuple[IPAddress, IPAddress]:
 # -- a service among its surroundings -------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A real server as typed; None is what could not be read, see Wrong."""
-
-    row: int
-    name: str
-    address: IPAddress | None = None
-    port: int | None = None
-    method: ForwardingMethod = ForwardingMethod.DR
-    upper: int | None = None
-    lower: int | None = None
-    tunnel: Tunnel | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A service as typed, as far as it could be read."""
-
-    address: IPAddress | None = None
-    port: int | None = None
-    protocol: Protocol = Protocol.TCP
-    servers: tuple[Server, ...] = ()
-    options: Options = field(default_factory=Options)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a new service may collide with.
-
-    *bound* are the addresses of the director (empty when it was never looked at),
-    *hosts* the addresses of every host of the cluster with its name, *services* the
-    other services that the operator wants, and *foreign* those that somebody made by
-    hand on the director. *tunnels* lead to real servers of those other services.
-    *synced* is a director that shall run a sync daemon, "" when none does.
-    """
-
-    director: str = ""
-    bound: tuple[BoundAddress, ...] = ()
-    hosts: tuple[tuple[IPAddress, str], ...] = ()
-    services: tuple[ServiceAddress, ...] = ()
-    foreign: tuple[ServiceAddress, ...] = ()
-    tunnels: tuple[tuple[IPAddress, Tunnel], ...] = ()
-    synced: str = ""
-
-    @property
-    def networks(self) -> tuple[BoundAddress, ...]:
-        return tuple(director.own_addresses(self.bound))
-
-    def network_of(self, address: IPAddress) -> BoundAddress | None:
-        return next((b for b in self.networks if address in b.interface.network), None)
-
-
 def check(draft: Draft, around: Surroundings) -> list[Finding]:
     """Return everything that is wrong, in the order of the fields."""
     found: list[Finding] = []
-    if draft.address is not None:
-        why = _vip(draft.address, around)
+    if draft.by_mark:
+        found += mark_check.check(draft, around)
+    elif draft.address is not None:
+        why = refused_vip(draft.address, around)
         if why is None and draft.port is not None:
             why = _twice(draft.address, draft.port, draft.protocol, around)
         if why is not None:
             found.append(Finding("address", why))
-    family = draft.address.version if draft.address else None
-    reasons = options.of_service(draft.options, draft.protocol, family)
-    if draft.port == 0:
+    reasons = options.of_service(draft.options, draft.carries, draft.family)
+    if draft.all_ports:
         reasons = chain(reasons, options.of_all_ports(draft.options))
     found += [Finding(name, why) for name, why in reasons]
     found += _local(draft, around)
@@ -184,50 +107,11 @@ def check(draft: Draft, around: Surroundings) -> list[Finding]:
     return found + _same_servers(draft.servers)
 
 
-def _vip(vip: IPAddress, around: Surroundings) -> Sentence | None:
-    return no_vip(vip) or _owned(vip, around) or _on_lan(vip, around)
-
-
 def inner_vip(address: IPAddress, around: Surroundings) -> Sentence | None:
     """Return why the address cannot be the default route of real servers."""
-    if address in {at.address for at in around.services}:
+    if address in around.vips:
         return _("{address} is a VIP of this cluster.", address=address)
-    return no_vip(address) or _owned(address, around) or _on_lan(address, around)
-
-
-def _owned(vip: IPAddress, around: Surroundings) -> Sentence | None:
-    for address, name in around.hosts:
-        if address == vip:
-            return _("{vip} is {host}'s own address.", vip=vip, host=name)
-    return None
-
-
-def _on_lan(vip: IPAddress, around: Surroundings) -> Sentence | None:
-    if not around.networks:
-        return None  # the director was never looked at: planning will tell
-    own = around.network_of(vip)
-    if own is None:
-        return _(
-            "{vip} is in no network of {director}: {networks}.",
-            vip=vip,
-            director=around.director,
-            networks=listed([f"{b.device} {b.interface.network}" for b in around.networks]),
-        )  # fmt: skip
-    network = own.interface.network
-    if isinstance(vip, IPv6Address):
-        # The first address of an IPv6 network means "any router", RFC 4291, 2.6.1.
-        if network.prefixlen < 127 and vip == network.network_address:
-            return _("{vip} stands for every router of {network}.",
-                     vip=vip, network=network)  # fmt: skip
-        return None
-    if network.prefixlen < 31 and vip == network.network_address:
-        return _(
-            "{vip} is the name of the network {network}.", vip=vip, network=network
-        )
-    if network.prefixlen < 31 and vip == network.broadcast_address:
-        return _("{vip} is the broadcast address of {network}.",
-                 vip=vip, network=network)  # fmt: skip
-    return None
+    return refused_vip(address, around)
 
 
 def _twice(
@@ -243,13 +127,17 @@ def _twice(
             director=around.director,
             at=at,
         )
+    for owner, packets in around.marked:
+        if packets.overlaps(Packets(protocol, vip, port, port)):
+            return _("{at} belongs to {owner} already: the firewall marks it.",
+                     at=at, owner=owner)  # fmt: skip
     return None
 
 
 def _local(draft: Draft, around: Surroundings) -> Iterator[Finding]:
     """Yield why an address of the pool of FULLNAT cannot be one."""
     own = {bound.address for bound in around.networks}
-    taken = {at.address for at in around.services} | {draft.address}
+    taken = around.vips | {*draft.vips}
     for address in source_nat.pool(draft.options.local):
         why = None
         if address in taken:
@@ -257,7 +145,7 @@ def _local(draft: Draft, around: Surroundings) -> Iterator[Finding]:
         elif address.version == 6:
             why = _("FULLNAT replaces addresses of IPv4 only.")
         elif address not in own:
-            why = _owned(address, around) or _on_lan(address, around)
+            why = owned(address, around) or on_lan(address, around)
         if why:
             yield Finding("local", why)
             return
@@ -265,18 +153,21 @@ def _local(draft: Draft, around: Surroundings) -> Iterator[Finding]:
 
 def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]:
     found = []
-    why = server.address and _place(server, server.address, draft.address, around)
-    if why:
+    vips = draft.vips or (None,)
+    places = (_place(server, server.address, v, around) for v in vips if server.address)
+    if why := next(filter(None, places), None):
         found.append(Finding("host", why, server.row))
+    if draft.by_mark:
+        found += mark_check.of_server(server, draft)
     other = None not in (server.port, draft.port) and server.port != draft.port
-    if other and draft.port == 0:
+    if other and draft.all_ports:
         text = _(
             "All ports are forwarded, and each packet keeps its own: leave the port of"
             " {name} empty.",
             name=server.name,
         )
         found.append(Finding("port", text, server.row))
-    elif other and not server.method.may_change_port:
+    elif other and not draft.by_mark and not server.method.may_change_port:
         # ipvsadm would quietly write the VIP's port instead (ipvsadm(8), -r).
         text = _(
             "{method} cannot change the port: packets reach {name} with the"
@@ -290,8 +181,7 @@ def _server(server: Server, draft: Draft, around: Surroundings) -> list[Finding]
         server.method, server.upper, server.lower, draft.options
     )
     found += [Finding(name, why, server.row) for name, why in reasons]
-    places = (server.address, draft.address)
-    family = max((one.version for one in places if one), default=4)
+    family = max((one.version for one in (server.address, *vips) if one), default=4)
     tunnel = [*encapsulation.wrong(server.method, server.tunnel, family)]
     tunnel = tunnel or [*_mixed_gre(server, draft, around)]
     return found + [Finding(name, why, server.row) for name, why in tunnel]

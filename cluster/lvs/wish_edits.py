@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from cluster.lvs import edits, rules
+from cluster.lvs import edits, packets, rules
 from cluster.lvs.edits import Edit, Kind, Names
 from cluster.lvs.settings import Settings, SyncDaemon
 from cluster.lvs.table import Table
@@ -107,5 +107,10 @@ def lines(wish: ClusterWish | None) -> list[str]:
     found += [
         f"# {director}: {daemon.role.value} sync daemon, {_daemon(daemon)}"
         for director, daemon in settings.daemons
+    ]
+    found += [
+        f"# {service.at}: {line}"
+        for service in wish.table.services
+        for line in packets.lines(service.packets)
     ]
     return [*found, *rules.render(wish.table).splitlines()]

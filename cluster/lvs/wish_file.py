@@ -11,7 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
-from cluster.lvs import encapsulation, options, settings_file, validate
+from cluster.lvs import (
+    encapsulation,
+    mark_check,
+    options,
+    packets_file,
+    settings_file,
+    validate,
+)
 from cluster.lvs.addresses import of_family
 from cluster.lvs.encapsulation import Checksum, TunnelType
 from cluster.lvs.file_reader import Path, Reader, shown
@@ -19,6 +26,7 @@ from cluster.lvs.options import Options
 from cluster.lvs.settings import Settings
 from cluster.lvs.table import (
     IPAddress,
+    Packets,
     RealServer,
     ServiceAddress,
     Tunnel,
@@ -45,6 +53,8 @@ SERVICE_KEYS = (
     "protocol",
     "vip",
     "port",
+    "mark",
+    "packets",
     "scheduler",
     "persistence_timeout",
     "persistence_netmask",
@@ -85,6 +95,7 @@ _KEYS = {
     "tunnel_type": "tunnel",
 }
 MOST_SERVICES = 10_000
+_BY_PORT, _BY_MARK = ("protocol", "vip", "port"), ("mark", packets_file.KEY)
 LONGEST_NAME = 64
 LONGEST_NOTES = 2000
 _NOTHING_AROUND = Surroundings()
@@ -116,6 +127,9 @@ class _Entry:
     protocol: Protocol
     vip: IPAddress | None
     port: int | None
+    mark: int | None
+    packets: tuple[Packets, ...]
+    by_mark: bool
     options: Options
     name: str
     owner: str
@@ -125,6 +139,9 @@ class _Entry:
 
     @property
     def at(self) -> ServiceAddress | None:
+        if self.by_mark:
+            family = self.draft.family
+            return ServiceAddress.of_mark(self.mark or 0, family) if family else None
         if self.vip is None or self.port is None:
             return None
         return ServiceAddress.of(self.protocol, self.vip, self.port)
@@ -138,7 +155,10 @@ class _Entry:
             )
             for row, line in enumerate(self.lines)
         )
-        return Draft(self.vip, self.port, self.protocol, tuple(servers), self.options)
+        return Draft(
+            *(self.vip, self.port, self.protocol, tuple(servers), self.options),
+            *(self.by_mark, self.mark, self.packets),
+        )
 
     @property
     def wanted(self) -> WantedService | None:
@@ -169,6 +189,7 @@ class _Entry:
             one_packet=chosen.one_packet,
             source_nat=chosen.source_nat,
             local=chosen.local,
+            packets=self.packets,
         )
         people = (self.owner, self.notes)
         return WantedService(value, self.name, self.enabled, frozenset(off), *people)
@@ -202,11 +223,15 @@ def read(
 
 def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> None:
     """Ask the validator of the form about each service among the others."""
-    seen: set[ServiceAddress] = set()
+    seen: dict[ServiceAddress, None] = {}
+    marked: list[tuple[ServiceAddress, Packets]] = []
+    alone = not any(entry.by_mark for entry in entries)
     for n, entry in enumerate(entries):
         at = entry.at
-        twice = (at,) if at and at in seen else ()
-        for found in validate.check(entry.draft, replace(around, services=twice)):
+        # Without marks only the same address collides, and a set is quick.
+        others = tuple(seen) if not alone else (at,) if at and at in seen else ()
+        among = replace(around, services=others, marked=(*around.marked, *marked))
+        for found in validate.check(entry.draft, among):
             path: Path = ("services", n, _key(found.field))
             if found.row is not None:
                 line = entry.lines[found.row]
@@ -214,7 +239,8 @@ def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> N
                 path = ("services", n, "real_servers", found.row, word)
             reader.refuse(path, found.sentence)
         if at:
-            seen.add(at)
+            seen[at] = None
+            marked += [(at, packets) for packets in entry.packets]
 
 
 def _check_inner(
@@ -222,7 +248,8 @@ def _check_inner(
 ) -> None:
     if settings.inner_vip:
         ours = tuple(entry.at for entry in entries if entry.at)
-        among = replace(around, services=ours)
+        marked = tuple((e.at, p) for e in entries if e.at for p in e.packets)
+        among = replace(around, services=ours, marked=marked)
         why = validate.inner_vip(ip_address(settings.inner_vip), among)
         if why:
             reader.refuse(("settings", "inner_vip"), why)
@@ -255,15 +282,26 @@ def _director(reader: Reader, top: Document, known: Known) -> str:
 
 
 def _entry(reader: Reader, data: object, path: Path, known: Known) -> _Entry:
-    needed = ("protocol", "vip", "port")
+    by_mark = isinstance(data, dict) and ("mark" in data or packets_file.KEY in data)
+    needed = _BY_MARK if by_mark else _BY_PORT
     row = reader.mapping(data, path, SERVICE_KEYS, needed, _("a virtual service"))
     port = reader.number(row, path, "port", validate.SERVICE_PORTS)
     vip = reader.address(row, path, "vip")
+    for key in _BY_PORT if by_mark else ():
+        if key in row:
+            text = _("With a firewall mark “{key}” stands in the packets.", key=key)
+            reader.refuse((*path, key), text)
+    packets = packets_file.read(reader, row, path)
+    if by_mark:
+        vip, port = next((p.address for p in packets), None), 0
     lines = reader.items(row, path, "real_servers", validate.MOST_SERVERS)
     return _Entry(
         reader.choice(row, path, "protocol", validate.PROTOCOLS, Protocol.TCP),
         vip,
         port,
+        reader.number(row, path, "mark", mark_check.MARKS),
+        packets,
+        by_mark,
         _options(reader, row, path),
         reader.name(row, path, "name", LONGEST_NAME),
         reader.name(row, path, "owner", LONGEST_NAME),

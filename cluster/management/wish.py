@@ -77,6 +77,7 @@ def _around(cluster: Cluster) -> Surroundings:
     return replace(
         around,
         services=(),
+        marked=(),
         foreign=tuple(at for at in around.foreign if at not in around.services),
     )
 

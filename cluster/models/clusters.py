@@ -90,7 +90,7 @@ class Cluster(models.Model):
         """Return what the operator wants now, saved or not yet applied."""
         services = self.services.filter(enabled=True).prefetch_related("servers")
         values = [service.as_value() for service in services]
-        used = {value.at.address for value in values}
+        used = {vip for value in values for vip in value.vips}
         vips = [Vip(ip_address(v.address), v.number) for v in self.vips.all()]
         servers = self.hosts.filter(role=Host.Role.REAL_SERVER)
         wished = self.wished_settings
@@ -126,7 +126,7 @@ class Cluster(models.Model):
         bound = {
             str(b.address) for h in self.hosts.all() for b in h.left_behind.addresses
         }
-        wanted = set(self.services.values_list("address", flat=True))
+        wanted = {vip for row in self.services.all() for vip in row.vips}
         self.vips.exclude(address__in=bound | wanted).delete()
         return newest
 

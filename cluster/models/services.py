@@ -12,11 +12,19 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from cluster.lvs import encapsulation, source_nat, table, terms
+from cluster.lvs import (
+    encapsulation,
+    mark_check,
+    packets,
+    source_nat,
+    surroundings,
+    table,
+    terms,
+)
 from cluster.lvs.options import SIP, flag_names
 from cluster.models.clusters import Cluster, Host
 
-# 0 is all ports of the VIP.
+# 0 is all ports of the VIP; of a real server, as the packet has it.
 _port = (MaxValueValidator(65535),)
 _threshold = (MaxValueValidator(terms.MAX_THRESHOLD),)
 
@@ -51,7 +59,11 @@ class Vip(models.Model):
 
 
 class VirtualService(models.Model):
-    """One virtual service as the operator wants it."""
+    """One virtual service as the operator wants it.
+
+    Either it has a protocol, an address and a port, or a firewall *mark* and the
+    *packets* that get it, see ``lvs.marks``.
+    """
 
     class Protocol(models.TextChoices):
         TCP = "tcp", "TCP"
@@ -60,10 +72,18 @@ class VirtualService(models.Model):
 
     cluster = models.ForeignKey(Cluster, models.CASCADE, related_name="services")
     protocol = models.CharField(
-        _("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP
+        _("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP, blank=True
     )
-    address = models.GenericIPAddressField(_("VIP"))
+    address = models.GenericIPAddressField(_("VIP"), null=True, blank=True)
     port = models.PositiveIntegerField(_("port"), default=80, validators=_port)
+    mark = models.PositiveBigIntegerField(
+        _("firewall mark"),
+        default=0,
+        validators=[MaxValueValidator(mark_check.MARKS[1])],
+    )
+    packets: models.JSONField[list[list[str | int]], list[list[str | int]]] = (
+        models.JSONField(_("marked packets"), default=list, blank=True)
+    )
     scheduler = models.CharField(
         _("scheduler"),
         max_length=8,
@@ -96,22 +116,54 @@ class VirtualService(models.Model):
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        ordering = ["address", "port"]
+        ordering = ["address", "port", "mark"]
         constraints = [
             models.UniqueConstraint(
                 fields=["cluster", "protocol", "address", "port"],
                 name="service_address",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["cluster", "mark"],
+                condition=models.Q(mark__gt=0),
+                name="service_mark",
+            ),
         ]
 
     def __str__(self) -> str:
-        return str(self.at)
+        """``TCP 10.0.1.31:80`` or ``FWM 7 · 10.0.1.31 tcp 80,443``."""
+        return " · ".join([str(self.at), *packets.lines(self.marked)])
 
     @property
     def at(self) -> table.ServiceAddress:
+        if self.address is None:
+            family = next((one.address.version for one in self.marked), 4)
+            return table.ServiceAddress.of_mark(self.mark, family)
         protocol = terms.Protocol(self.protocol)
         address = ip_address(self.address)
         return table.ServiceAddress.of(protocol, address, self.port)
+
+    @property
+    def marked(self) -> tuple[table.Packets, ...]:
+        """The packets that get the mark."""
+        return tuple(map(table.Packets.from_json, self.packets))
+
+    @property
+    def word(self) -> str:
+        """What a person types to delete it: its VIP, or the first of them."""
+        return self.vips[0] if self.vips else str(self.mark)
+
+    @property
+    def carries(self) -> terms.Protocol:
+        """The protocol; UDP with a mark only when nothing else gets it."""
+        found = (terms.Protocol(self.protocol),) if self.address else ()
+        return surroundings.carried(found or [one.protocol for one in self.marked])
+
+    @property
+    def vips(self) -> list[str]:
+        """The addresses that clients ask."""
+        if self.address is not None:
+            return [self.address]
+        return list(dict.fromkeys(str(one.address) for one in self.marked))
 
     def as_value(
         self, servers: Iterable[RealServer] | None = None
@@ -135,6 +187,7 @@ class VirtualService(models.Model):
             one_packet=self.one_packet,
             source_nat=self.source_nat,
             local=source_nat.read_pool(self.local_addresses),
+            packets=self.marked,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from django.urls import reverse
 from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
-from cluster.lvs import rules
 from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
+from cluster.lvs.wish import ClusterWish
 from cluster.models import AuditHead, Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
 from cluster.standing import ClusterStanding, of_hosts
@@ -175,16 +176,22 @@ def wanted(cluster: Cluster) -> Wanted:
         )
     )
     revision = cluster.revisions.first()
-    applied = _applied(revision.wish["table"]) if revision else {}
-    vips = {wanted.row.address for wanted in rows}
-    vips |= {str(service.at.address) for service in applied.values()}
+    applied = _applied(json.dumps(_of_services(revision.wish))) if revision else {}
+    vips = {vip for wanted in rows for vip in wanted.row.vips}
+    vips |= {str(vip) for service in applied.values() for vip in service.vips}
     return Wanted(rows, applied, frozenset(vips))
 
 
+def _of_services(wish: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a revision that is about services, and nothing else."""
+    return wish | {"vips": [], "real_servers": [], "settings": {}}
+
+
 @lru_cache(maxsize=32)
-def _applied(table: str) -> Mapping[str, VirtualService]:
-    """Parse the table of a revision, once: it does not change any more."""
-    return {str(service.at): service for service in rules.parse(table).services}
+def _applied(wish: str) -> Mapping[str, VirtualService]:
+    """Read the services of a revision, once: it does not change any more."""
+    table = ClusterWish.from_json(json.loads(wish)).table
+    return {str(service.at): service for service in table.services}
 
 
 class WantedKept:

@@ -16,7 +16,7 @@ from cluster import draft
 from cluster.forms.words import spoken
 from cluster.lvs.edits import edits, joined
 from cluster.lvs.options import Options, of_service
-from cluster.lvs.terms import Protocol, Scheduler
+from cluster.lvs.terms import Scheduler
 from cluster.lvs.words import Sentence, say
 from cluster.models import Cluster, VirtualService
 from cluster.views.access import operator_required
@@ -69,7 +69,7 @@ def _refused(rows: Sequence[VirtualService], scheduler: Scheduler) -> list[Sente
             row.one_packet,
             row.source_nat,
         )
-        for _field, why in of_service(chosen, Protocol(row.protocol)):
+        for _field, why in of_service(chosen, row.carries):
             found.append(say("{at}: {why}", at=row, why=why))
     return found
 

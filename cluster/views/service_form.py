@@ -101,7 +101,8 @@ def _half_typed(
 
 def _context(entry: ServiceEntry) -> dict[str, object]:
     """What the page and its fragments need."""
-    vip = str(entry.vip) if entry.form.is_bound and entry.vip else ""
+    typed = entry.vips if entry.form.is_bound and not entry.form.by_mark else ()
+    vip = str(typed[0]) if typed else ""
     ours = bool(vip) and addresses.is_ours(entry.cluster, vip)
     edited = entry.service
     applied = draft.applied_table(entry.cluster).by_address
@@ -124,9 +125,13 @@ def _context(entry: ServiceEntry) -> dict[str, object]:
 
 def _vip_is_free(request: PersonRequest, entry: ServiceEntry) -> bool:
     """Refuse a VIP that somebody on the LAN answers for; an open question warns."""
-    if addresses.is_ours(entry.cluster, str(entry.vip)):
+    return all(_is_free(request, entry, str(vip)) for vip in entry.vips)
+
+
+def _is_free(request: PersonRequest, entry: ServiceEntry, vip: str) -> bool:
+    if addresses.is_ours(entry.cluster, vip):
         return True
-    check = addresses.settled(entry.cluster, str(entry.vip), request.user)
+    check = addresses.settled(entry.cluster, vip, request.user)
     if check and check.state == AddressCheck.State.TAKEN:
         entry.refuse_address(addresses.in_use(check))
         return False
@@ -135,7 +140,7 @@ def _vip_is_free(request: PersonRequest, entry: ServiceEntry) -> bool:
             "Whether %(vip)s is free on the LAN is not known. It is asked again before"
             " anything is bound."
         )
-        messages.warning(request, text % {"vip": entry.vip})
+        messages.warning(request, text % {"vip": vip})
     return True
 
 

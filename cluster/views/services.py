@@ -18,6 +18,7 @@ from cluster.audit import Action, Actor
 from cluster.lvs.edits import Edit, Names, joined
 from cluster.lvs.table import ServiceAddress
 from cluster.lvs.table import VirtualService as ServiceValue
+from cluster.lvs.table_plan import named
 from cluster.lvs.terms import Scheduler
 from cluster.lvs.words import Sentence, say
 from cluster.models import Cluster, VirtualService
@@ -34,6 +35,12 @@ class Line:
     gone: ServiceValue | None
     edit: Edit | None
     names: Names
+
+    @property
+    def place(self) -> str:
+        """Return ``10.0.1.31:80`` or ``7 · 10.0.1.31 tcp 80,443``."""
+        whole = str(self.row) if self.row else named(self.gone) if self.gone else ""
+        return whole.partition(" ")[2]
 
     @property
     def gone_servers(self) -> list[tuple[str, int]]:
@@ -102,11 +109,11 @@ def delete(request: PersonRequest, slug: str, pk: int) -> HttpResponse:
     row = get_object_or_404(VirtualService, pk=pk, cluster__slug=slug)
     cluster, at = row.cluster, row.at
     applied = at in draft.applied_table(cluster).by_address
-    if applied and request.POST.get("confirm", "").strip() != row.address:
+    if applied and request.POST.get("confirm", "").strip() != row.word:
         messages.error(
             request,
             _("Nothing was deleted: type the VIP %(vip)s to go on.")
-            % {"vip": row.address},
+            % {"vip": row.word},
         )
         return redirect("cluster:service", slug, pk)
     with transaction.atomic():

@@ -132,10 +132,18 @@ def service_lines(sources: Sources) -> list[ServiceLine]:
         for service in (sources.sample["services"] if sources.sample else ())
     }
     lines = [
-        _of_row(sources, wanted, kernel.pop(wanted.key, None))
+        _of_row(sources, wanted, kernel.pop(_listed_as(wanted.key, kernel), None))
         for wanted in sources.rows
     ]
     return lines + [_of_kernel(sources, service) for service in kernel.values()]
+
+
+def _listed_as(key: str, kernel: Mapping[str, Any]) -> str:
+    """Return the key that the kernel lists a service by: a mark without real servers
+    does not show its family."""
+    plain = key.removesuffix(" IPv6")
+    is_bare = key != plain and plain in kernel and not kernel[plain]["servers"]
+    return plain if is_bare else key
 
 
 def _of_row(
@@ -159,8 +167,8 @@ def _of_row(
     return ServiceLine(
         key=key,
         protocol=row.at.protocol.label if row.at.protocol else "FWM",
-        address=key.partition(" ")[2],
-        vip=row.address,
+        address=str(row).partition(" ")[2],
+        vip=row.address or "",
         scheduler=kernel["scheduler"] if kernel else row.scheduler,
         persistence=row.persistence,
         persistent=bool(row.persistence),

@@ -105,12 +105,12 @@ def test_an_ipv6_mark_has_one_word_more():
         "  -> [2001:db8::6]:0                   6 7 8 9 10\n"
     )
     said = {
-        "FWM 7": Counters(1, 2, 3, 4, 5),
-        "FWM 7 [2001:db8::6]:0": Counters(6, 7, 8, 9, 10),
+        "FWM 7 IPv6": Counters(1, 2, 3, 4, 5),
+        "FWM 7 IPv6 [2001:db8::6]:0": Counters(6, 7, 8, 9, 10),
     }
     reader = StatsReader()
     assert read(reader, text) == Listing(said)
-    assert read(reader, text.replace(" 5\n", " 6\n")).rows["FWM 7"].out_bytes == 6
+    assert read(reader, text.replace(" 5\n", " 6\n")).rows["FWM 7 IPv6"].out_bytes == 6
 
 
 def test_an_empty_listing_has_no_rows():
