@@ -185,7 +185,6 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             facts.TIMEOUTS.command,
             facts.DAEMONS.command,
             *(_root("ipvsadm", "-Ln", *words.split()) for words in reads),
-            _root("ipvsadm", "-Lnc"),
             IPVSADM_VERSION,
             _root("ipvsadm", "-R"),
             timer,

@@ -94,7 +94,6 @@ _READS = (
     Rule("ipvsadm", "-Ln --rate --exact"),
     _exactly(facts.TIMEOUTS.command),
     _exactly(facts.DAEMONS.command),
-    Rule("ipvsadm", "-Lnc"),
     Rule("ipvsadm", "--version"),
     *(_exactly(fact.command) for fact in facts.SOURCE_NAT.values()),
     *(_exactly(fact.command) for fact in facts.MARKS.values()),
