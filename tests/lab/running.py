@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,28 +15,34 @@ from cluster.lvs.counters import Counters, Key, parse_stats
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
-
+# It is run before and after each test: a process that is not started is time saved, and
+# systemd takes a second to forget a unit.
 CLEAN = r"""
+put() { for name in "${@:2}"; do echo "$1" >"/proc/sys/net/$name"; done; }
+unload() { for name; do
+ [[ $modules == *$'\n'"$name "* ]] && modprobe -q -r "$name"; done; }
+modules=$'\n'$(</proc/modules)
 test -e /proc/net/ip_vs && ipvsadm -C
 ip -o -4 addr show | awk '$0 ~ /(eth0|lo|tunl0|gre0|gre-csum):[0-9]/ {print $2, $4}' |
 while read -r device address; do ip addr del "$address" dev "$device"; done
 ip -o -6 addr show | awk '$4 ~ /\/128$/ && $4 != "::1/128" {print $2, $4}' |
 while read -r device address; do ip addr del "$address" dev "$device"; done
 ip route flush dev lo table main
-sysctl -q -w net.ipv6.conf.{all,eth0}.ndisc_notify=0
-sysctl -q -w net.ipv6.conf.all.forwarding=0 net.ipv6.conf.eth0.accept_{ra,redirects}=1
-modprobe -q -r ip6_tunnel
-modprobe -q -r sit
-sysctl -q -w net.ipv4.conf.{all,lo}.arp_{ignore,announce}=0
-systemctl -q disable --now lvs-real-server 2>/dev/null
-rm -f /etc/systemd/system/lvs-real-server.service
-ip link del gre-csum 2>/dev/null
-ip fou show 2>/dev/null | while read -r _ port _; do ip fou del port "$port"; done
-modprobe -q -r ipip ip_gre fou
-sysctl -q -w net.ipv4.ip_forward=0 net.ipv4.conf.{all,eth0}.send_redirects=1
+put 0 ipv6/conf/{all,eth0}/ndisc_notify ipv6/conf/all/forwarding
+put 1 ipv6/conf/eth0/accept_{ra,redirects}
+unload ip6_tunnel sit
+put 0 ipv4/conf/{all,lo}/arp_{ignore,announce}
+unit=/etc/systemd/system/lvs-real-server.service
+test -e $unit && { systemctl -q disable --now lvs-real-server; rm -f $unit; }
+test -e /sys/class/net/gre-csum && ip link del gre-csum
+[[ $modules == *$'\n'"fou "* ]] && ip fou show | while read -r _ port _; do
+ ip fou del port "$port"; done
+unload ipip ip_gre fou
+put 0 ipv4/ip_forward
+put 1 ipv4/conf/{all,eth0}/send_redirects
 test -e /proc/net/ip_tables_names && iptables-legacy -t nat -F POSTROUTING
-test -e /proc/sys/net/ipv4/vs && sysctl -q -w net.ipv4.vs.conntrack=0 \
- net.ipv4.vs.conn_reuse_mode=1
+test -e /proc/sys/net/ipv4/vs && {
+ put 0 ipv4/vs/conntrack; put 1 ipv4/vs/conn_reuse_mode; }
 rm -f /etc/piranha-lvs/*
 true
 """
@@ -107,6 +115,13 @@ class Lab:
         """Run a shell command on a host as root; a failure fails the test."""
         return self.must("ssh", host, command)
 
+    def on_all(self, hosts: Iterable[str], command: str) -> dict[str, str]:
+        """Run a shell command on several hosts side by side; return what each said."""
+        names = list(hosts)
+        with ThreadPoolExecutor(len(names)) as pool:
+            said = pool.map(lambda name: self.ssh(name, command), names)
+            return dict(zip(names, said, strict=True))
+
     def power(self, host: str, switch: str) -> None:
         self.must("power", host, switch)
 
@@ -131,8 +146,7 @@ class Lab:
 
     def clean(self) -> None:
         """Take off the hosts what a test that failed may have left on them."""
-        for name in ("lb01", "lb02", "web1", "web2"):
-            self.ssh(name, CLEAN)
+        self.on_all(("lb01", "lb02", "web1", "web2"), CLEAN)
 
     def boot_id(self, host: str) -> str:
         return self.ssh(host, "cat /proc/sys/kernel/random/boot_id").strip()
