@@ -45,7 +45,7 @@ def keys(draw):
     return ServiceAddress.of(
         draw(st.sampled_from(Protocol)),
         ip_address(draw(st.sampled_from(VIPS[family]))),
-        draw(st.sampled_from([53, 65535])),
+        draw(st.sampled_from([53, 65535, 0])),
     )
 
 
@@ -54,7 +54,7 @@ def servers(draw, at):
     method = draw(st.sampled_from(ForwardingMethod))
     # Only NAT changes the port; ipvsadm writes the service's own otherwise.
     port = at.port
-    if method.may_change_port and not at.mark:
+    if method.may_change_port and at.port:
         port = draw(st.sampled_from([at.port, 8080]))
     upper = draw(st.sampled_from([0, 0, 1, 2**31 - 1]))
     return RealServer(
@@ -73,7 +73,9 @@ def services(draw):
     at = draw(keys())
     scheduler = draw(st.sampled_from(Scheduler))
     hashing = scheduler in HASHING
-    persistence = draw(st.sampled_from([0, 60, 300]))
+    # All ports of a VIP go together by persistence only (ipvsadm(8), -p).
+    lasting = [0, 60, 300] if at.port or at.mark else [60, 300]
+    persistence = draw(st.sampled_from(lasting))
     masks = [None, SINGLE[at.family] - 8]
     some = st.lists(servers(at), max_size=4, unique_by=lambda s: s.sort_key)
     return VirtualService(
