@@ -6,10 +6,11 @@ It passes the contract tests of tests/remote/test_shell_contract.py.
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from cluster.lvs import sequence
 from cluster.lvs.command import Command
 from cluster.remote.paramiko_shell import STDERR_CAP, STDOUT_CAP, sent_line
 from cluster.remote.shell import (
@@ -33,11 +34,19 @@ class FakeShell:
     reached the host, the ones with an unknown outcome too.
     """
 
+    # Whether the host is at the end of many commands before we hear of the first, or
+    # waits after each until its answer was taken: both happen.
+    ahead = False
+    # Whether answers that came before a loss are lost as well.
+    deaf = False
+
     def __init__(self, name: str = "lb01", answers: Answers | None = None) -> None:
         self._name = name
         self._answers: Answers = {} if answers is None else answers
         self._failures: list[tuple[str, RemoteError, bool]] = []
         self.sent: list[Command] = []
+        self.trips: list[int] = []  # how many commands went together
+        self.rest: Sequence[Command] = ()  # those that go with the one that is run
         self.closed = False
 
     @property
@@ -74,6 +83,37 @@ class FakeShell:
 
     def run_all(self, commands: Sequence[Command]) -> list[Output]:
         return [self.run(command) for command in commands]
+
+    def run_in_order(self, commands: Sequence[Command]) -> Iterator[Output]:
+        """One after the other through `run`; see `ahead`."""
+        self.trips.append(len(commands))
+        answers = self._in_order(commands)
+        if not self.ahead:
+            yield from answers
+            return
+        held: list[Output] = []
+        lost: RemoteError | None = None
+        try:
+            held.extend(answers)  # what came before a loss stays
+        except OutcomeUnknown as error:
+            lost = error
+        if not (lost and self.deaf):
+            yield from held
+        if lost:
+            raise lost
+
+    def _in_order(self, commands: Sequence[Command]) -> Iterator[Output]:
+        for number, command in enumerate(commands):
+            self.rest = commands[number + 1 :]
+            try:
+                output = self.run(command)
+            except NothingSent as error:
+                if number == 0:
+                    raise
+                raise OutcomeUnknown(self.name, str(error)) from error
+            yield output
+            if not sequence.succeeded(command, output.exit_status, output.stderr):
+                return
 
     def close(self) -> None:
         self.closed = True

@@ -18,8 +18,9 @@ from cluster.audit import Actor
 from cluster.control.recovery import arm_steps, settle_undo
 from cluster.control.steps import Attendance, perform
 from cluster.control.undoing import write_undo
-from cluster.lvs import probe
+from cluster.lvs import probe, sequence
 from cluster.lvs.arming import is_arming
+from cluster.lvs.command import DEADLINE
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Host, Run, Step
@@ -39,9 +40,13 @@ def start_clock(run: Run, step: Step) -> None:
         run.save(update_fields=["keep_until"])
 
 
-def time_is_up(run: Run) -> bool:
-    """Whether a command that is sent now might meet a host that returns by itself."""
-    return run.keep_until is not None and timezone.now() + STEP > run.keep_until
+def seconds_to_send(run: Run) -> float:
+    """Return for how long commands that are sent now may go on before they might meet a
+    host that returns by itself; nothing when one alone might."""
+    if run.keep_until is None:
+        return sequence.LONGEST
+    left = (run.keep_until - timezone.now() - STEP).total_seconds()
+    return left + DEADLINE if left >= 0 else 0.0
 
 
 def must_be_kept(run: Run) -> bool:

@@ -61,9 +61,17 @@ def settle(attendance: Attendance) -> bool:
     except NoPlan as error:
         run.tell(error.sentences)
         needed, silent = set(), {step.host.name for step in left}
-    fine = True
-    for step in left:
+    fine, later = True, set[str]()
+    # What was sent together was carried out in this order.
+    for step in reversed(left):
+        if not step.value.writes and step.host.name in later:
+            text = _("The worker died; what followed it on {host} is in force.",
+                     host=step.host.name)  # fmt: skip
+            _mark(attendance, step, Step.State.DONE, text)
+            continue
         fine &= _settle_step(attendance, step, needed, silent)
+        if step.state == Step.State.DONE:
+            later.add(step.host.name)
     waiting = {
         item
         for step in steps

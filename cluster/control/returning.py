@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.utils import timezone
@@ -9,7 +10,7 @@ from django.utils import timezone
 from cluster.control.observe import leave_footprints
 from cluster.control.planning import NoPlan, finish, hosts_of
 from cluster.control.recovery import arm_steps, items, settle_undo, still_needed
-from cluster.control.steps import Attendance, perform
+from cluster.control.steps import Attendance, perform, perform_together, together
 from cluster.control.undoing import write_undo
 from cluster.lvs import arming, restart
 from cluster.lvs.host import HostState
@@ -32,23 +33,63 @@ def undo_all(attendance: Attendance) -> None:
     run = attendance.run
     armed = arm_steps(run)
     done = run.steps.filter(undoes=None, state__in=_UNDO).select_related("host")
-    steps = [step for step in reversed(done) if _may_be_in_force(step)]
+    absent = _known_to_be_absent(attendance, done)
+    steps = [
+        step
+        for step in reversed(done)
+        if _may_be_in_force(step) and step.pk not in absent
+    ]
     # The timers first: whoever takes one away undoes the run on that host.
     write_undo(run, sorted(steps, key=lambda step: step not in armed))
     settle_undo(attendance)
     acting = _take_timers(attendance, [step for step in armed if step in steps])
     pending = run.steps.exclude(undoes=None).filter(state=Step.State.PENDING)
-    for step in pending.select_related("host", "host__credential", "undoes"):
-        if step.host.name in acting:
-            continue
-        if perform(attendance, step) and step.undoes:
-            _mark_undone(step.undoes)
+    _undo(
+        attendance,
+        [
+            step
+            for step in pending.select_related("host", "host__credential", "undoes")
+            if step.host.name not in acting
+        ],
+    )
     if acting and not _patience_is_over(run):
         run.pause_until = timezone.now() + LOOK_AGAIN
         run.save(update_fields=["pause_until"])
         return
     pending.update(state=Step.State.SKIPPED)
     _conclude(attendance)
+
+
+def _undo(attendance: Attendance, steps: list[Step]) -> None:
+    """Undo what can be: one that fails does not keep the others from it."""
+    while steps:
+        some = together(steps)
+        perform_together(attendance, some)
+        for step in some:
+            if step.state == Step.State.DONE and step.undoes:
+                _mark_undone(step.undoes)
+        steps = [step for step in steps if step.state == Step.State.PENDING]
+
+
+def _known_to_be_absent(attendance: Attendance, done: Iterable[Step]) -> set[int]:
+    """Look for commands whose answers were lost, and return those not in force."""
+    unknown = [step for step in done if step.state == Step.State.UNKNOWN]
+    if not unknown:
+        return set()
+    attendance.wait_for_ends()
+    try:
+        needed, silent = still_needed(attendance.run, attendance)
+    except NoPlan:
+        return set()
+    answering = [step for step in unknown if step.host.name not in silent]
+    for name in {step.host.name for step in answering}:
+        attendance.try_again(name)
+    # Half of what arms a host may be there.
+    return {
+        step.pk
+        for step in answering
+        if not arming.is_arming(step.value) and items(step.value) <= needed
+    }
 
 
 def _patience_is_over(run: Run) -> bool:

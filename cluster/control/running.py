@@ -28,7 +28,13 @@ from cluster.control.planning import (
     own,
     replan,
 )
-from cluster.control.steps import Attendance, LeaseLost, attending, perform
+from cluster.control.steps import (
+    Attendance,
+    LeaseLost,
+    attending,
+    perform_together,
+    together,
+)
 from cluster.control.targets import Connect
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
@@ -109,20 +115,24 @@ def _begin(attendance: Attendance) -> None:
 
 def _run_steps(attendance: Attendance) -> None:
     run = attendance.run
-    steps = run.steps.filter(undoes=None, state=Step.State.PENDING)
-    for step in steps.select_related("host", "host__credential", "run__cluster"):
-        if keeping.time_is_up(run):
+    pending = run.steps.filter(undoes=None, state=Step.State.PENDING)
+    steps = list(pending.select_related("host", "host__credential", "run__cluster"))
+    while steps:
+        seconds = keeping.seconds_to_send(run)
+        if seconds <= 0:
             _stop(run, _("The time to keep this run was over before its end."))
             return
-        keeping.start_clock(run, step)
-        if not perform(attendance, step):
+        some = together(steps, seconds)
+        keeping.start_clock(run, some[0])
+        if failed := perform_together(attendance, some):
             _stop(
                 run,
                 _("Step {position} on {host} failed, so everything is undone.",
-                  position=step.position, host=step.host.name),
-                *[s for s in [step.trouble_sentence] if s],
+                  position=failed.position, host=failed.host.name),
+                *[s for s in [failed.trouble_sentence] if s],
             )  # fmt: skip
             return
+        del steps[: len(some)]
     enter(run, Run.State.VERIFYING)
 
 

@@ -1,11 +1,17 @@
-"""Send one command of a run: intent, command, outcome, in this order and only once."""
+"""Send commands of a run: intent, command, outcome, in this order and only once.
+
+Steps that follow each other on one host go together, in one round trip. All of them are
+announced before anything leaves; the host stops at the first that fails.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
+from time import monotonic, sleep
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -15,15 +21,17 @@ from cluster import audit
 from cluster.control.observe import Observation, observe_all
 from cluster.control.targets import Connect
 from cluster.control.trouble import record_trouble
-from cluster.lvs import privileges
+from cluster.lvs import privileges, sequence
+from cluster.lvs.arming import is_arming
 from cluster.lvs.change import Change
-from cluster.lvs.command import DEADLINE
+from cluster.lvs.command import DEADLINE, Command
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
 from cluster.models import Host, Run, Step
 from cluster.remote.shell import NothingSent, Output, RemoteError, Shell
 
 OUTPUT_CAP = 64 * 1024
+PATIENCE = 4.0  # seconds between two renewals of a lease
 
 
 class LeaseLost(Exception):
@@ -39,6 +47,8 @@ class Attendance:
     connect: Connect
     shells: dict[str, Shell] = field(default_factory=dict)
     lost: dict[str, RemoteError] = field(default_factory=dict)
+    # Until when a host may go on with what was sent to it, by the monotonic clock.
+    busy: dict[str, float] = field(default_factory=dict)
 
     @property
     def actor(self) -> audit.Actor:
@@ -67,20 +77,44 @@ class Attendance:
                 raise
         return self.shells[host.name]
 
-    def send(self, host: Host, change: Change) -> Output:
-        """Run the command; a login that had died unnoticed is made anew once."""
+    def send(
+        self, host: Host, commands: Sequence[Command]
+    ) -> Generator[Output, None, None]:
+        """Yield the answers; a login that had died unnoticed is made anew once."""
         warm = host.name in self.shells
+        if len(commands) > 1:
+            self.busy[host.name] = monotonic() + sequence.deadline_of(commands)
         try:
-            return self.shell(host).run(change.command)
+            yield from self.shell(host).run_in_order(commands)
         except NothingSent:
             if not warm:
                 raise
             self.shells.pop(host.name).close()
-            self.renew(change.command.deadline)
-            return self.shell(host).run(change.command)
+            self.renew(sequence.deadline_of(commands))
+            yield from self.shell(host).run_in_order(commands)
         except RemoteError as error:
             self.lost[host.name] = error
             raise
+        self.busy.pop(host.name, None)
+
+    def time_left(self, host: Host) -> float:
+        """Return for how long a host may still go on with what was sent to it."""
+        return self.busy.get(host.name, 0.0) - monotonic()
+
+    def wait_for_ends(self) -> None:
+        """Wait until no host can go on with commands whose answers were lost."""
+        left = max(self.busy.values(), default=0.0) - monotonic()
+        while left > 0:
+            sleep(min(left, PATIENCE))
+            left -= PATIENCE
+            self.renew()
+        self.busy.clear()
+
+    def try_again(self, name: str) -> None:
+        """A host that was lost has answered."""
+        self.lost.pop(name, None)
+        if name in self.shells:
+            self.shells.pop(name).close()
 
     def close(self) -> None:
         for shell in self.shells.values():
@@ -100,24 +134,70 @@ def attending(run: Run, owner: uuid.UUID, connect: Connect) -> Iterator[Attendan
 
 def perform(attendance: Attendance, step: Step) -> bool:
     """Carry out one pending step; return whether it did what it says."""
-    change = step.value
-    if not privileges.allowed(step.host.role, change.command):
-        _reject(step)
-        return False
-    _announce(attendance, step)
+    return perform_together(attendance, [step]) is None
+
+
+def together(steps: Sequence[Step], seconds: float = sequence.LONGEST) -> list[Step]:
+    """Return those of these pending steps, from the first on, that go in one round trip
+    and take no longer than that on a slow host."""
+    first = steps[0]
+    alike = takewhile(
+        lambda step: (
+            step.host_id == first.host_id
+            and is_arming(step.value) == is_arming(first.value)
+            and privileges.allowed(step.host.role, step.value.command)
+        ),
+        steps,
+    )
+    some = list(alike)
+    count = sequence.count_together([step.value.command for step in some], seconds)
+    return some[:count] or [first]
+
+
+def perform_together(attendance: Attendance, steps: Sequence[Step]) -> Step | None:
+    """Carry out pending steps of one host; return the first that failed, if one did.
+
+    Those after it are pending again, or unknown when the host was lost on the way.
+    """
+    host, waiting = steps[0].host, list(steps)
+    for step in steps:
+        if not privileges.allowed(host.role, step.value.command):
+            _reject(step)
+            return step
+    _announce(attendance, steps)
+    commands = [step.value.command for step in steps]
     try:
-        output = attendance.send(step.host, change)
+        with closing(attendance.send(host, commands)) as answers:
+            for output in answers:
+                _answered(attendance, waiting.pop(0), output)
     except RemoteError as error:
-        _fail(attendance, step, error)
-        return False
+        return _fail(attendance, waiting, error)
+    for step in waiting:
+        _not_tried(attendance, step)
+    last = steps[len(steps) - len(waiting) - 1]
+    return last if last.state == Step.State.FAILED else None
+
+
+def _answered(attendance: Attendance, step: Step, output: Output) -> None:
+    # Whoever waited for the database too long has lost the run meanwhile.
+    attendance.renew(max(DEADLINE, attendance.time_left(step.host)))
+    change = step.value
     step.exit_status = output.exit_status
     step.output = _text(output)
-    good = succeeded(change, output)
+    good = sequence.succeeded(change.command, output.exit_status, output.stderr)
     step.state = Step.State.DONE if good else Step.State.FAILED
     if not good:
         step.trouble = _refusal(change, output).as_json()
     _record(attendance, step, output.seconds)
-    return good
+
+
+def _not_tried(attendance: Attendance, step: Step) -> None:
+    """The host stopped before it: it is as if it had never been sent."""
+    step.state, step.sent_at = Step.State.PENDING, None
+    with transaction.atomic():
+        step.save()
+        text = _("Not carried out, because a command before it failed.")
+        audit.outcome(attendance.actor, step, text)
 
 
 def _reject(step: Step) -> None:
@@ -128,38 +208,39 @@ def _reject(step: Step) -> None:
     step.save(update_fields=["state", "trouble"])
 
 
-def succeeded(change: Change, output: Output) -> bool:
-    """``ipvsadm -R`` ends with 0 though the kernel refused a rule; then it complains
-    on stderr (ipvsadm 1.31), so silence is asked for as well."""
-    if change.command.argv[0] == "ipvsadm":
-        return output.ok and not output.stderr.strip()
-    return output.ok
-
-
-def _announce(attendance: Attendance, step: Step) -> None:
-    """Commit the intent. From here on the command counts as sent."""
-    attendance.renew(step.value.command.deadline)
+def _announce(attendance: Attendance, steps: Sequence[Step]) -> None:
+    """Commit the intent. From here on the commands count as sent."""
+    commands = [step.value.command for step in steps]
+    attendance.renew(sequence.deadline_of(commands))
     with transaction.atomic():
         # The lease is part of the condition: a worker that slept through the end of
         # its lease finds no row and sends nothing.
         mine = Step.objects.filter(
-            pk=step.pk,
+            pk__in=[step.pk for step in steps],
             state=Step.State.PENDING,
             run__lease_owner=attendance.owner,
             run__lease_until__gte=Now(),
         )
         now = timezone.now()
-        if mine.update(state=Step.State.SENT, sent_at=now) != 1:
-            raise LeaseLost(f"step {step.pk}")
-        step.state, step.sent_at = Step.State.SENT, now
-        audit.intent(attendance.actor, step, step.value.command)
+        if mine.update(state=Step.State.SENT, sent_at=now) != len(steps):
+            raise LeaseLost(f"run {attendance.run.pk}, step {steps[0].position}")
+        for step in steps:
+            step.state, step.sent_at = Step.State.SENT, now
+            audit.intent(attendance.actor, step, step.value.command)
 
 
-def _fail(attendance: Attendance, step: Step, error: RemoteError) -> None:
+def _fail(attendance: Attendance, steps: Sequence[Step], error: RemoteError) -> Step:
+    """The first was not sent, so none was; or nobody knows what became of them."""
+    trouble = record_trouble(steps[0].host, error).as_json()
     nothing = isinstance(error, NothingSent)
-    step.state = Step.State.FAILED if nothing else Step.State.UNKNOWN
-    step.trouble = record_trouble(step.host, error).as_json()
-    _record(attendance, step, None)
+    for step in steps:
+        if nothing and step is not steps[0]:
+            _not_tried(attendance, step)
+            continue
+        step.state = Step.State.FAILED if nothing else Step.State.UNKNOWN
+        step.trouble = trouble
+        _record(attendance, step, None)
+    return steps[0]
 
 
 def _refusal(change: Change, output: Output) -> Sentence:

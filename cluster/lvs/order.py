@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cluster.lvs import marks, source_nat
 from cluster.lvs.change import Change, Mark, Phase
 
@@ -24,15 +26,21 @@ _PREPARING = (
 _HANDING_OVER = (Mark.DELETE, Mark.ADD)
 
 
-def order(step: Change) -> tuple[int, int]:
-    """Sort key: by phase, and inside of it by what needs what."""
+def order(step: Change, hosts: Sequence[str]) -> tuple[int, int, int]:
+    """Sort key: by phase, and inside of it by what needs what.
+
+    What prepares a host needs no other host, so that is done host by host, in as few
+    round trips as possible.
+    """
     if step.phase is Phase.BIND:
-        return (step.phase, _HANDING_OVER.index(step.mark))
+        return (step.phase, 0, _HANDING_OVER.index(step.mark))
+    host = hosts.index(step.host)
     if step.phase is Phase.TABLE:
         # Packets get a mark when there is a service for it.
-        return (step.phase, int(step.command.argv[0] != "ipvsadm"))
+        return (step.phase, host, int(step.command.argv[0] != "ipvsadm"))
     if step.phase not in (Phase.PREPARE, Phase.WITHDRAW):
-        return (step.phase, 0)
+        return (step.phase, 0, 0)
     argv = step.command.argv
     rank = next(n for n, head in enumerate(_PREPARING) if argv[: len(head)] == head)
-    return (step.phase, -rank if step.phase is Phase.WITHDRAW else rank)
+    late = step.phase is Phase.WITHDRAW
+    return (step.phase, host, -rank if late else rank)

@@ -121,7 +121,8 @@ def plan(
         adds[host] = added(state, wish) | taken
     # sorted() is stable: inside a phase the hosts keep their order, and a host the
     # order in which its changes were made above.
-    return Plan(tuple(sorted(changes, key=order)), adds)
+    hosts = [*observed]
+    return Plan(tuple(sorted(changes, key=lambda step: order(step, hosts))), adds)
 
 
 def _beside_the_table(
@@ -163,11 +164,12 @@ def boot_text(host: str, state: HostState, wish: HostWish) -> str:
     without = replace(wish, addresses=inner)
     found = [*_beside_the_table(host, booted, without, Footprint())]
     found += table_plan.from_nothing(host, wish.table)
-    vips = [
-        sorted(_bound(host, booted, HostWish((bound,)), ()), key=order)
-        for bound in outer
-    ]
-    return boot_file.render(host, sorted(found, key=order), vips)
+
+    def in_order(steps: Iterable[Change]) -> list[Change]:
+        return sorted(steps, key=lambda step: order(step, [host]))
+
+    vips = [in_order(_bound(host, booted, HostWish((bound,)), ())) for bound in outer]
+    return boot_file.render(host, in_order(found), vips)
 
 
 def _moving(

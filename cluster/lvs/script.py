@@ -36,17 +36,18 @@ def line(command: Command) -> str:
     """Return the call of a command, with its input as a here-document."""
     if not command.stdin:
         return f"run {command.line}"
-    text = command.stdin.decode()
-    end = _end_of(text)
-    return f"run {command.line} <<'{end}'\n{text}{end}"
+    return f"run {command.line} {here_document(command.stdin.decode())}"
 
 
-def _end_of(text: str) -> str:
-    """Return a word that ends a here-document and is no line of the text."""
+def here_document(text: str) -> str:
+    """Return the text, whole lines, as the input of the call that stands before it.
+
+    No shell looks into it, and the word that ends it is no line of the text.
+    """
     lines, word = set(text.splitlines()), "END"
     while word in lines:
         word += "_"
-    return word
+    return f"<<'{word}'\n{text}{word}"
 
 
 def read(data: bytes, fixed: Iterable[str] = ()) -> list[Command]:

@@ -49,6 +49,12 @@ class WatchedShell:
         self._tell()
         return self._shell.run_all(commands)
 
+    def run_in_order(self, commands: Sequence[Command]) -> Iterator[Answer]:
+        self._tell()
+        for answer in self._shell.run_in_order(commands):
+            yield answer
+            self._tell()
+
     def close(self) -> None:
         self._shell.close()
 

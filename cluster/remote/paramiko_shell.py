@@ -6,13 +6,15 @@ See shell.py for what can be raised, connection.py for the login.
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self, cast
 
 import paramiko
 
-from cluster.lvs import batch
+from cluster.lvs import batch, sequence
 from cluster.lvs.command import Command
 from cluster.remote.connection import (
     FAULTS,
@@ -90,6 +92,24 @@ class ParamikoShell:
         2. Ask for the command and send its input, without waiting for answers.
         3. Read both streams to their end, and only then ask for the exit status.
         """
+        with self._call(command) as call:
+            return call.run()
+
+    def run_all(self, commands: Sequence[Command]) -> list[Output]:
+        """Run commands that change nothing, as one script on one channel."""
+        output = self.run(batch.batch(commands))
+        return apart(self.name, len(commands), output)
+
+    def run_in_order(self, commands: Sequence[Command]) -> Iterator[Output]:
+        """Run commands one after the other, as one script on one channel."""
+        if len(commands) == 1:
+            yield self.run(commands[0])
+            return
+        with self._call(sequence.sequence(commands)) as call:
+            yield from call.answers(sequence.Reader(commands))
+
+    @contextmanager
+    def _call(self, command: Command) -> Iterator["_Call"]:
         if threading.current_thread() is self._connection:
             raise RuntimeError("the thread that reads the connection cannot wait")
         call = _Call(self._target, self._connection, command)
@@ -97,14 +117,9 @@ class ParamikoShell:
         wire.give_up_at = call.deadline.at
         self._connection.clear_to_send_timeout = command.deadline
         try:
-            return call.run()
+            yield call
         finally:
             wire.give_up_at = math.inf
-
-    def run_all(self, commands: Sequence[Command]) -> list[Output]:
-        """Run commands that change nothing, as one script on one channel."""
-        output = self.run(batch.batch(commands))
-        return apart(self.name, len(commands), output)
 
 
 def apart(name: str, count: int, output: Output) -> list[Output]:
@@ -146,6 +161,35 @@ class _Capped:
         return b"".join(self._chunks)
 
 
+class _Arriving(Sink):
+    """Hands data to another thread, up to an end that is None."""
+
+    def __init__(self, connection: Connection, channel: paramiko.Channel) -> None:
+        self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._drained = 0
+        super().__init__(connection, channel, self._put)
+
+    def _put(self, data: bytes) -> bool:
+        self._queue.put(data)
+        self._drained += len(data)
+        return self._drained < DRAINED
+
+    def close(self) -> None:
+        super().close()
+        self._queue.put(None)
+
+    def chunks(self, deadline: Deadline) -> Iterator[bytes]:
+        """Yield what arrives until the end; raises TimeoutError."""
+        while True:
+            try:
+                data = self._queue.get(timeout=deadline.left)
+            except Empty:
+                raise TimeoutError from None
+            if data is None:
+                return
+            yield data
+
+
 class _Call:
     """One command on one channel."""
 
@@ -155,17 +199,59 @@ class _Call:
         self._target = target
         self._connection = connection
         self._command = command
+        self._reader: sequence.Reader | None = None
+        self._complaints = _Capped(STDERR_CAP)
         self._started = time.monotonic()
         self.deadline = Deadline(command.deadline)
 
     def run(self) -> Output:
         channel = self._open()
+        out = _Capped(STDOUT_CAP)
         try:
-            return self._converse(channel)
+            stdout = Sink(self._connection, channel, out.take)
+            self._ask(channel, stdout)
+            return Output(
+                exit_status=self._end(channel, stdout),
+                stdout=out.data,
+                stderr=self._complaints.data,
+                seconds=time.monotonic() - self._started,
+                truncated=out.truncated or self._complaints.truncated,
+            )
         except FAULTS as error:
             raise self._unknown(explain(error)[1]) from error
         finally:
             self._close(channel)
+
+    def answers(self, reader: sequence.Reader) -> Iterator[Output]:
+        """Yield the answers to a sequence as they come."""
+        channel = self._open()
+        self._reader = reader
+        try:
+            stdout = _Arriving(self._connection, channel)
+            self._ask(channel, stdout)
+            for chunk in stdout.chunks(self.deadline):
+                for answer in reader.feed(chunk):
+                    yield self._output(answer)
+                if reader.is_over:
+                    return
+            status = self._end(channel, stdout)
+            said = self._complaints.data.decode("utf-8", "replace").strip()
+            words = f"ended the commands early, with the status {status}"
+            words = f"{words}: {said[:300]}" if said else words
+            raise self._unknown(words)
+        except FAULTS as error:
+            raise self._unknown(explain(error)[1]) from error
+        except batch.Garbled as error:
+            raise self._unknown(f"answers oddly: {error}") from error
+        finally:
+            self._close(channel)
+
+    def _output(self, answer: sequence.Answer) -> Output:
+        now = time.monotonic()
+        seconds, self._started = now - self._started, now
+        return Output(
+            answer.exit_status, answer.stdout, answer.stderr, seconds, answer.truncated
+        )
 
     def _open(self) -> paramiko.Channel:
         try:
@@ -180,15 +266,18 @@ class _Call:
                 error = EOFError()
             raise not_sent(self._target, error) from fault
 
-    def _converse(self, channel: paramiko.Channel) -> Output:
-        out, err = _Capped(STDOUT_CAP), _Capped(STDERR_CAP)
-        stdout = Sink(self._connection, channel, out.take)
+    def _ask(self, channel: paramiko.Channel, stdout: Sink) -> None:
+        """Send the command and its input; the answer goes to *stdout*."""
+        stderr = Sink(self._connection, channel, self._complaints.take)
         channel.in_buffer = cast(Any, stdout)
-        channel.in_stderr_buffer = cast(Any, Sink(self._connection, channel, err.take))
+        channel.in_stderr_buffer = cast(Any, stderr)
         if channel.closed:  # before the sinks were there to hear of it
             raise not_sent(self._target, EOFError())
         self._connection.request_exec(channel, sent_line(self._command))
         self._send_input(channel)
+
+    def _end(self, channel: paramiko.Channel, stdout: Sink) -> int:
+        """Wait for the end of the output, and return the exit status."""
         # recv_exit_status knows no timeout, so wait for what it waits for.
         for event in (stdout.ended, channel.status_event):
             if not event.wait(self.deadline.left):
@@ -201,13 +290,7 @@ class _Call:
             raise self._connection.get_exception() or EOFError()
         if channel.exit_status == -1 or not channel.eof_received:
             raise self._unknown("did not say how the program ended")
-        return Output(
-            exit_status=channel.exit_status,
-            stdout=out.data,
-            stderr=err.data,
-            seconds=time.monotonic() - self._started,
-            truncated=out.truncated or err.truncated,
-        )
+        return channel.exit_status
 
     def _send_input(self, channel: paramiko.Channel) -> None:
         data, start = self._command.stdin, 0
@@ -234,8 +317,8 @@ class _Call:
             self._connection.hang_up()
 
     def _unknown(self, words: str) -> OutcomeUnknown:
+        what = self._reader.shown if self._reader else self._command.line
         return OutcomeUnknown(
             self._target.name,
-            f"{self._target.place} {words}. It is not known what became of: "
-            f"{self._command.line}",
+            f"{self._target.place} {words}. It is not known what became of: {what}",
         )

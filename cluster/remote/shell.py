@@ -17,7 +17,7 @@ An exit status other than 0 is an answer, not an exception: see `Output.ok`.
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NoReturn, Protocol, Self
@@ -211,6 +211,15 @@ class Shell(Protocol):
 
     def run_all(self, commands: Sequence[Command]) -> list[Output]:
         """Run commands that change nothing, in one round trip; raises RemoteError."""
+
+    def run_in_order(self, commands: Sequence[Command]) -> Iterator[Output]:
+        """Run them in one round trip, and yield what each says as soon as it has ended.
+
+        The host goes on by itself, up to the first that fails (`sequence.succeeded`),
+        whose answer is the last; then those after it were not tried. Raises NothingSent
+        before the first answer, or OutcomeUnknown, when it is not known which of the
+        commands without an answer were carried out.
+        """
 
     def close(self) -> None:
         """End the connection. May be called twice, and from another thread."""

@@ -5,7 +5,7 @@ also cuts the frames and calls `on_frame`. See frames.py for the format.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -120,6 +120,9 @@ class Stream:
 
     def run_all(self, commands: Sequence[Command]) -> list[Output]:
         return self._shell.run_all(commands)
+
+    def run_in_order(self, commands: Sequence[Command]) -> Iterator[Output]:
+        return self._shell.run_in_order(commands)
 
     def close(self) -> None:
         """End the program and the connection; no frame comes after this returns.

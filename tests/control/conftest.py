@@ -2,6 +2,7 @@
 
 import pytest
 
+from cluster.control import steps
 from tests.lab_in_memory import Lab
 
 
@@ -14,3 +15,11 @@ def lab(db):
 def dead(lab):
     """Call with a host's name: from then on nobody can reach it."""
     return lab.cut_off
+
+
+@pytest.fixture(autouse=True)
+def waited(monkeypatch):
+    """Hosts in memory are at their end at once; return how long was waited for them."""
+    naps = []
+    monkeypatch.setattr(steps, "sleep", naps.append)
+    return naps

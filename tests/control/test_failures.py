@@ -13,7 +13,11 @@ from django.db import OperationalError
 from cluster.control import steps
 from cluster.models import RealServer, Run, Vip, VirtualService
 from cluster.remote.shell import OutcomeUnknown, Output, Unreachable
-from tests.control.test_recovery import Killed, assert_every_intent_has_its_outcome
+from tests.control.test_recovery import (
+    Killed,
+    assert_every_intent_has_its_outcome,
+    good,
+)
 from tests.fake_shell import FakeShell
 
 STEPS = 17
@@ -102,6 +106,30 @@ class CutAfter(Fault):
 
 class Lost(Fault):
     """The command is sent, and is lost with the connection."""
+
+    def happens(self, shell, command, run):
+        shell.close()
+        raise OutcomeUnknown(shell.name, f"{shell.name} broke the connection off.")
+
+
+class CutAndDone(Fault):
+    """The connection is lost, and the host goes on with all that was sent to it."""
+
+    def happens(self, shell, command, run):
+        for one in (command, *shell.rest):
+            if not good(one, run(shell, one)):
+                break
+        shell.close()
+        raise OutcomeUnknown(shell.name, f"{shell.name} broke the connection off.")
+
+
+class AnswersLost(Fault):
+    """Lost, and nothing was heard of what had gone well before it."""
+
+    def __init__(self, lab, monkeypatch, number):
+        super().__init__(lab, monkeypatch, number)
+        monkeypatch.setattr(FakeShell, "ahead", True)
+        monkeypatch.setattr(FakeShell, "deaf", True)
 
     def happens(self, shell, command, run):
         shell.close()

@@ -1,5 +1,6 @@
 """A run that returns by itself unless somebody keeps it, against hosts in memory."""
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -146,16 +147,16 @@ def test_a_director_that_is_cut_off_while_it_is_changed_returns(lab, monkeypatch
     before = as_json(lab)
     run = lab.plan()
     lab.confirm(run)
-    sent = sending.perform
+    sent = sending.perform_together
     position = next(s.position for s in run.steps.all() if s.value.phase == 4)
 
-    def perform(attendance, step):
-        if step.position == position:
+    def perform(attendance, steps):
+        if position in [step.position for step in steps]:
             lab.cut_off("lb01")
             attendance.shells.pop("lb01").close()
-        return sent(attendance, step)
+        return sent(attendance, steps)
 
-    monkeypatch.setattr(running, "perform", perform)
+    monkeypatch.setattr(running, "perform_together", perform)
     lab.attend(run)
     monkeypatch.undo()
     assert run.state == State.RETURNING, told(run)
@@ -255,7 +256,10 @@ def test_a_worker_dies_while_it_undoes_and_the_timers_end_meanwhile(
     lab.models["lb01"].refused.add("-a -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 1")
     run = lab.plan()
     lab.confirm(run)
-    monkeypatch.setattr(returning, "perform", dying(returning.perform, number))
+    count = Counter()
+    for name in ("perform", "perform_together"):
+        whole = getattr(returning, name)
+        monkeypatch.setattr(returning, name, dying(whole, number, count))
     with pytest.raises(Killed):
         lab.attend(run)
     monkeypatch.undo()
@@ -266,13 +270,10 @@ def test_a_worker_dies_while_it_undoes_and_the_timers_end_meanwhile(
     assert as_json(lab) == before
 
 
-def dying(perform, number):
-    count = 0
-
+def dying(perform, number, count):
     def dies(attendance, step):
-        nonlocal count
-        count += 1
-        if count == number:
+        count["sent"] += 1
+        if count["sent"] == number:
             raise Killed
         return perform(attendance, step)
 

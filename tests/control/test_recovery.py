@@ -4,7 +4,8 @@ import pytest
 
 from cluster import audit
 from cluster.control import steps
-from cluster.models import AuditEvent, Run
+from cluster.lvs import sequence
+from cluster.models import AuditEvent, Run, Step
 from tests.fake_shell import FakeShell
 
 STEPS = 13
@@ -16,52 +17,71 @@ class Killed(BaseException):
 
 
 MOMENTS = ("before the command", "after the command", "after the outcome")
+# What a host does with commands that were sent together: it waits after each until its
+# outcome is written, it is faster than the database, or it goes on without a worker.
+HOSTS = (
+    "waits",
+    pytest.param("ahead", marks=pytest.mark.slow),
+    pytest.param("goes on", marks=pytest.mark.slow),
+)
 
 
-def kill_at(lab, monkeypatch, moment, number):
+def kill_at(lab, monkeypatch, moment, number, host="waits"):
     """Let the worker die at *moment* of its *number*-th command, once."""
-    count = 0
+    death = Death(moment, number, host)
+    monkeypatch.setattr(FakeShell, "ahead", host == "ahead")
+    monkeypatch.setattr(FakeShell, "run", lambda *args: death.run(*args))
+    monkeypatch.setattr(steps, "_record", death.record)
 
-    def dies_here():
-        nonlocal count
-        count += 1
-        return count == number
 
-    original = FakeShell.run
+class Death:
+    def __init__(self, moment, number, host):
+        self.moment, self.number, self.host = moment, number, host
+        self.count = 0
+        self.original, self.original_record = FakeShell.run, steps._record
 
-    def run(shell, command):
+    def run(self, shell, command):
+        self.shell = shell
         program, *words = command.argv
         asks = words[0] in ("-j", "-Sn", "-Ln")
         if asks or program not in WRITERS:
-            return original(shell, command)
-        dying = moment != MOMENTS[2] and dies_here()
-        if dying and moment == MOMENTS[0]:
-            raise Killed
-        answer = original(shell, command)
-        if dying:
-            raise Killed
+            return self.original(shell, command)
+        if self.moment == MOMENTS[0]:
+            self.perhaps([command, *shell.rest])
+        answer = self.original(shell, command)
+        if self.moment == MOMENTS[1]:
+            self.perhaps(shell.rest if good(command, answer) else [])
         return answer
 
-    record = steps._record
+    def record(self, attendance, step, seconds):
+        self.original_record(attendance, step, seconds)
+        if self.moment == MOMENTS[2]:
+            self.perhaps(self.shell.rest if step.state == Step.State.DONE else [])
 
-    def recorded(attendance, step, seconds):
-        record(attendance, step, seconds)
-        if moment == MOMENTS[2] and dies_here():
-            raise Killed
+    def perhaps(self, rest):
+        self.count += 1
+        if self.count != self.number:
+            return
+        for command in rest if self.host == "goes on" else []:
+            if not good(command, self.original(self.shell, command)):
+                break
+        raise Killed
 
-    monkeypatch.setattr(FakeShell, "run", run)
-    monkeypatch.setattr(steps, "_record", recorded)
+
+def good(command, answer):
+    return sequence.succeeded(command, answer.exit_status, answer.stderr)
 
 
+@pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", range(1, STEPS + 1))
 def test_a_run_whose_worker_is_killed_converges_without_doing_anything_twice(
-    lab, monkeypatch, moment, number
+    lab, monkeypatch, moment, number, host
 ):
     lab.want()
     run = lab.plan()
     lab.confirm(run)
-    kill_at(lab, monkeypatch, moment, number)
+    kill_at(lab, monkeypatch, moment, number, host)
     with pytest.raises(Killed):
         lab.attend(run)
     assert lab.attend(run).state != Run.State.CONVERGED, "the lease still holds"
@@ -72,10 +92,11 @@ def test_a_run_whose_worker_is_killed_converges_without_doing_anything_twice(
     assert_every_intent_has_its_outcome(run)
 
 
+@pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", range(9, 16))
 def test_a_worker_killed_while_undoing_leaves_the_hosts_as_they_were(
-    lab, monkeypatch, moment, number
+    lab, monkeypatch, moment, number, host
 ):
     lab.want()
     before = lab.states()
@@ -83,7 +104,7 @@ def test_a_worker_killed_while_undoing_leaves_the_hosts_as_they_were(
     lab.models["lb01"].refused.add(refused)
     run = lab.plan()
     lab.confirm(run)
-    kill_at(lab, monkeypatch, moment, number)
+    kill_at(lab, monkeypatch, moment, number, host)
     with pytest.raises(Killed):
         lab.attend(run)
     lab.expire_lease(run)

@@ -90,9 +90,9 @@ def test_what_was_put_there_is_taken_away_and_nothing_else():
     assert lines(found) == [
         ("lb01", "CUT", "ipvsadm -R"),
         ("lb01", "RELEASE", f"ip addr del {VIP}/128 dev eth0"),
+        ("lb01", "WITHDRAW", f"sysctl -q -w {NOTIFY}=0"),
         ("web1", "WITHDRAW", f"ip addr del {VIP}/128 dev lo"),
         ("web2", "WITHDRAW", f"ip addr del {VIP}/128 dev lo"),
-        ("lb01", "WITHDRAW", f"sysctl -q -w {NOTIFY}=0"),
     ]
 
 

@@ -103,8 +103,8 @@ def test_a_mark_has_rules_vips_and_real_servers_like_any_other_service():
     found = plan(STATES, host_wishes(WISH, STATES), {})
     assert lines(found) == [
         ("web1", "PREPARE", "ip addr add 10.0.1.31/32 dev lo label lo:1"),
-        ("web2", "PREPARE", "ip addr add 10.0.1.31/32 dev lo label lo:1"),
         ("web1", "PREPARE", "ip route add 10.0.1.31/32 dev lo"),
+        ("web2", "PREPARE", "ip addr add 10.0.1.31/32 dev lo label lo:1"),
         ("web2", "PREPARE", "ip route add 10.0.1.31/32 dev lo"),
         ("lb01", "TABLE", "ipvsadm -R"),
         ("lb01", "TABLE", mark("-A", 80)),

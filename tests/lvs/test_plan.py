@@ -74,10 +74,10 @@ def test_a_first_service_is_prepared_behind_before_it_is_opened_in_front():
     assert shown(planned(hosts(), wish(service()))) == [
         "lb01: arping -D -c 2 -w 3 -I eth0 10.0.1.31",
         f"web1: sysctl -q -w {ARP}",
-        f"web2: sysctl -q -w {ARP}",
         "web1: ip addr add 10.0.1.31/32 dev lo label lo:1",
-        "web2: ip addr add 10.0.1.31/32 dev lo label lo:1",
         "web1: ip route add 10.0.1.31/32 dev lo",
+        f"web2: sysctl -q -w {ARP}",
+        "web2: ip addr add 10.0.1.31/32 dev lo label lo:1",
         "web2: ip route add 10.0.1.31/32 dev lo",
         (
             "lb01: ipvsadm -R <<\n"
@@ -104,10 +104,10 @@ def test_the_last_service_leaves_in_front_first_and_arp_comes_back_last():
         "lb01: ipvsadm -R <<\n-D -t 10.0.1.31:80",
         "lb01: ip addr del 10.0.1.31/24 dev eth0 label eth0:1",
         "web1: ip route del 10.0.1.31/32 dev lo",
-        "web2: ip route del 10.0.1.31/32 dev lo",
         "web1: ip addr del 10.0.1.31/32 dev lo label lo:1",
-        "web2: ip addr del 10.0.1.31/32 dev lo label lo:1",
         f"web1: sysctl -q -w {ARP_BACK}",
+        "web2: ip route del 10.0.1.31/32 dev lo",
+        "web2: ip addr del 10.0.1.31/32 dev lo label lo:1",
         f"web2: sysctl -q -w {ARP_BACK}",
     ]
 

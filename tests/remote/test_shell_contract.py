@@ -157,3 +157,76 @@ def test_many_questions_are_answered_one_by_one(shell):
     assert (first.text, first.stderr, first.exit_status) == ("one\n", b"odd\n", 0)
     assert (second.text, second.stderr, second.exit_status) == ("", b"", 3)
     assert third.text == "it's $HOME"
+
+
+# -- many commands in one round trip --------------------------------------------------
+
+
+def test_commands_in_order_answer_one_by_one(shell):
+    words = [word for word in HOSTILE if "\x1e" not in word]  # it ends an answer
+    first, second, third = shell.run_in_order(
+        [
+            sh("echo one; echo odd >&2"),
+            Command(("cat",), b"it's\n$HOME\nEND\n"),
+            Command(("printf", "%s\\0", *words)),
+        ]
+    )
+    assert (first.text, first.exit_status) == ("one\n", 0)
+    assert first.stderr.strip() == b"odd"
+    assert second.stdout == b"it's\n$HOME\nEND\n"
+    assert third.text.split("\0")[:-1] == words
+    assert all(0 < one.seconds < 10 for one in (first, second, third))
+
+
+@pytest.mark.parametrize("status", [1, 77, 255])
+def test_the_first_that_fails_is_the_last_that_is_tried(shell, tmp_path, status):
+    touched = tmp_path / "touched"
+    answers = list(
+        shell.run_in_order(
+            [
+                sh("echo one"),
+                sh(f"echo two >&2; exit {status}"),
+                Command(("touch", str(touched))),
+            ]
+        )
+    )
+    assert [one.exit_status for one in answers] == [0, status]
+    assert answers[1].stderr.strip() == b"two"
+    assert not touched.exists()
+    assert shell.run(Command(("echo", "again"))).text == "again\n"
+
+
+def test_a_program_that_is_not_there_is_one_that_fails(shell):
+    answers = list(shell.run_in_order([Command(("no-such-program",)), sh("exit 0")]))
+    assert [one.exit_status for one in answers] == [127]
+    assert b"not found" in answers[0].stderr
+
+
+def test_one_command_in_order_is_one_as_any_other(shell):
+    (answer,) = shell.run_in_order([Command(("cat",), b"x" * 3_000_000)])
+    assert len(answer.stdout) == 3_000_000
+
+
+def test_an_answer_comes_before_the_next_command_has_ended(shell):
+    started = time.monotonic()
+    answers = shell.run_in_order([sh("echo one"), Command(("sleep", "1.5"))])
+    assert next(answers).text == "one\n"
+    assert time.monotonic() - started < 1.2
+    assert next(answers).ok
+    assert next(answers, None) is None
+    assert time.monotonic() - started >= 1.5
+
+
+def test_input_of_a_script_may_be_left_unread_or_be_large(shell):
+    lines = b"a rule of sixty characters, one of very many in a table.....\n" * 1000
+    unread, counted = shell.run_in_order(
+        [Command(("true",), lines), Command(("wc", "-c"), lines)]
+    )
+    assert unread.ok
+    assert int(counted.text) == len(lines)
+
+
+def test_nothing_is_sent_in_order_after_close(shell):
+    shell.close()
+    with pytest.raises(NothingSent, match="lb01"):
+        list(shell.run_in_order([sh("exit 0"), sh("exit 0")]))
