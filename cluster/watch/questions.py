@@ -3,7 +3,7 @@
 A page asks by an entry with an end; the worker that has the director's connection
 answers again and again until nobody asks any more. Nothing here opens a connection.
 
-asked          a sorted set: question as JSON, by the time until which it is asked
+watch:asked    a sorted set: question as JSON, by the time until which it is asked
 answer:<hash>  the newest answer as JSON, gone after a minute
 """
 
@@ -23,7 +23,7 @@ LEASE = 8.0
 ANSWER_SECONDS = 60
 # So many different questions are open at once, all in all.
 MOST = 32
-_ASKED = "asked"
+_ASKED = "watch:asked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,8 +200,8 @@ def test_both_formats_are_well_formed(lab, client):
     assert get(client)["Content-Type"].startswith("text/plain")
 
 
-def test_a_large_cluster_takes_few_queries(
-    lab, client, django_assert_max_num_queries, record_property
+def test_a_large_cluster_is_quick_and_takes_few_queries(
+    lab, client, django_assert_max_num_queries
 ):
     services = tuple(
         KernelService(
@@ -218,7 +218,8 @@ def test_a_large_cluster_takes_few_queries(
     with django_assert_max_num_queries(5):
         began = time.process_time()
         answer = get(client)
-    record_property("seconds of CPU", time.process_time() - began)
+    # A tenth of a second, where nothing else runs.
+    assert time.process_time() - began < 1.0
     assert answer.content.count(b"piranha_ipvs_backend_weight{") == 1000
 
 

@@ -56,9 +56,9 @@ def test_too_many_at_once_are_refused_but_not_those_who_look_already(monkeypatch
 
 
 def test_what_another_version_asks_is_forgotten():
-    store.client().zadd("asked", {'{"director": 1, "filter": {"x": 1}}': 2e10})
+    store.client().zadd("watch:asked", {'{"director": 1, "filter": {"x": 1}}': 2e10})
     assert questions.asked() == []
-    assert store.client().zcard("asked") == 0
+    assert store.client().zcard("watch:asked") == 0
 
 
 @pytest.mark.slow
