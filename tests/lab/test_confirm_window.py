@@ -9,6 +9,7 @@ from django.utils import timezone
 from cluster import review
 from cluster.audit import Actor
 from cluster.models import Run
+from tests.lab import between
 from tests.lab.person import wait_until
 from tests.lab.site import Site
 from tests.lab.test_schedulers import LISTEN, perl, unit
@@ -112,20 +113,20 @@ def test_a_director_that_is_cut_off_during_the_change_returns_by_itself(site):
 
     def connect_and_cut(host):
         shell = connect(host)
-        send = shell.run
 
-        def run_command(command):
+        def is_due(command):
             # The VIP is about to be bound; the table is there already.
             is_it = command.root and command.argv[:3] == ("ip", "addr", "add")
-            if is_it and host.name == "lb01" and not cut:
-                cut.append(timezone.now())
-                row = Run.objects.get(pk=run.pk)
-                left = (row.keep_until - timezone.now()).total_seconds()
-                cut_off(site, left + 45)
-            return send(command)
+            return is_it and host.name == "lb01" and not cut
 
-        shell.run = run_command
-        return shell
+        def run_command(command):
+            cut.append(timezone.now())
+            row = Run.objects.get(pk=run.pk)
+            left = (row.keep_until - timezone.now()).total_seconds()
+            cut_off(site, left + 45)
+            return shell.run(command)
+
+        return between.at(shell, is_due, run_command)
 
     site.connect = connect_and_cut
     run = site.carry_out(run)

@@ -17,6 +17,7 @@ from cluster.models import Run, Step
 from cluster.remote.shell import OutcomeUnknown, Output, Shell
 from tests.control.test_failures import DEFINITE, SERVICES, want
 from tests.control.test_recovery import Killed
+from tests.lab.between import at
 from tests.lab.site import Site
 
 OLD, NEW = ("10.0.1.31", 1), ("10.0.1.32", 3)
@@ -48,18 +49,18 @@ class Sabotage:
     def connect(self, host) -> Shell:
         shell = self.original(host)
         run = shell.run
+        return at(
+            shell,
+            lambda command: self.is_due(shell, command),
+            lambda command: self.happens(shell, command, run),
+        )
 
-        def sabotaged(command: Command) -> Output:
-            name, start, number = self.point
-            if shell.name != name or not " ".join(command.argv).startswith(start):
-                return run(command)
-            self.count += 1
-            if self.count != number:
-                return run(command)
-            return self.happens(shell, command, run)
-
-        shell.run = sabotaged
-        return shell
+    def is_due(self, shell: Shell, command: Command) -> bool:
+        name, start, number = self.point
+        if shell.name != name or not " ".join(command.argv).startswith(start):
+            return False
+        self.count += 1
+        return self.count == number
 
     def happens(
         self, shell: Shell, command: Command, run: Callable[[Command], Output]
@@ -162,14 +163,17 @@ class DatabaseLocked(Sabotage):
 
 
 POINTS = [
-    *((CutBefore, at) for at in (TABLE, BIND, CUT, WEB1_BIND, WEB2_UNROUTE)),
-    *((CutAfter, at) for at in (TABLE, RELEASE, CUT, WEB1_ROUTE, WEB2_FREE)),
-    *((SudoRefuses, at) for at in (TABLE, BIND, WEB1_BIND, WEB2_FREE)),
-    *((KernelRefuses, at) for at in (TABLE, CUT, WEB1_BIND)),
-    *((PowerCut, at) for at in (TABLE, BIND, CUT, WEB1_BIND, WEB2_BIND, WEB2_FREE)),
-    *((WorkerDiesBefore, at) for at in (TABLE, WEB1_BIND)),
-    *((WorkerDiesAfter, at) for at in (TABLE, BIND, CUT, WEB2_FREE)),
-    *((DatabaseLocked, at) for at in (TABLE, CUT, WEB2_FREE)),
+    *((CutBefore, place) for place in (TABLE, BIND, CUT, WEB1_BIND, WEB2_UNROUTE)),
+    *((CutAfter, place) for place in (TABLE, RELEASE, CUT, WEB1_ROUTE, WEB2_FREE)),
+    *((SudoRefuses, place) for place in (TABLE, BIND, WEB1_BIND, WEB2_FREE)),
+    *((KernelRefuses, place) for place in (TABLE, CUT, WEB1_BIND)),
+    *(
+        (PowerCut, place)
+        for place in (TABLE, BIND, CUT, WEB1_BIND, WEB2_BIND, WEB2_FREE)
+    ),
+    *((WorkerDiesBefore, place) for place in (TABLE, WEB1_BIND)),
+    *((WorkerDiesAfter, place) for place in (TABLE, BIND, CUT, WEB2_FREE)),
+    *((DatabaseLocked, place) for place in (TABLE, CUT, WEB2_FREE)),
 ]
 
 

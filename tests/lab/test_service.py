@@ -7,6 +7,7 @@ import pytest
 from cluster.models import Run
 from cluster.remote.shell import Shell
 from tests.build import at
+from tests.lab import between
 from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
@@ -85,15 +86,15 @@ def cut_power(site, name, after):
 
     def connect(host):
         shell: Shell = original(host)
-        run = shell.run
 
-        def run_or_die(command):
-            if host.name == name and command.argv[: len(after)] == after:
-                site.lab.power(name, "off")
-            return run(command)
+        def is_due(command):
+            return host.name == name and command.argv[: len(after)] == after
 
-        shell.run = run_or_die
-        return shell
+        def run_and_die(command):
+            site.lab.power(name, "off")
+            return shell.run(command)
+
+        return between.at(shell, is_due, run_and_die)
 
     original = site.connect
     site.connect = connect
