@@ -184,6 +184,7 @@ def _answered(attendance: Attendance, step: Step, output: Output) -> None:
     change = step.value
     step.exit_status = output.exit_status
     step.output = _text(output)
+    step.took = output.seconds
     good = sequence.succeeded(change.command, output.exit_status, output.stderr)
     step.state = Step.State.DONE if good else Step.State.FAILED
     if not good:

@@ -239,6 +239,8 @@ class Step(models.Model):
         models.JSONField(null=True)
     )
     sent_at = models.DateTimeField(null=True)
+    # Of the command itself: steps that were sent together have one sent_at.
+    took = models.FloatField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -261,6 +263,8 @@ class Step(models.Model):
     @property
     def seconds(self) -> float | None:
         """How long the command took, None while it has not been answered."""
+        if self.took is not None:
+            return self.took
         if self.sent_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.sent_at).total_seconds()

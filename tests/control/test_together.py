@@ -196,3 +196,12 @@ def test_commands_that_are_not_ours_go_with_no_other(lab, trips):
     odd.refresh_from_db()
     assert odd.state == Step.State.FAILED
     assert "not one of our commands" in str(odd.trouble_sentence)
+
+
+def test_each_step_has_a_time_of_its_own(lab):
+    """They are sent at one moment, and later ones end later."""
+    run = confirmed(lab)
+    lab.attend(run)
+    first, second = run.steps.filter(position__in=[2, 3])
+    assert first.sent_at == second.sent_at
+    assert (first.seconds, second.seconds) == (0.01, 0.01), "what the host answers"
