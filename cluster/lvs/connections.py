@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from ipaddress import (
@@ -295,12 +296,16 @@ def _answer(lines: list[str]) -> Answer:
     over, entries = [], []
     for line in lines[:-1]:
         if not line.startswith("#"):
-            entries.append(_entry(line.split()))
+            try:
+                entries.append(_entry(line.split()))
+            except ValueError:
+                strange += 1
         elif line.startswith("#over "):
             over.append(line.split()[1])
         else:
             group, number, *words = line[1:].split()
-            groups[group].append((_name(group, words), int(number)))
+            with suppress(ValueError):  # a name in a line that is counted as strange
+                groups[group].append((_name(group, words), int(number)))
     return Answer(
         capped=bool(status),
         read=seen,

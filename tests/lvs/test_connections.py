@@ -24,7 +24,7 @@ HEAD = (
     "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
 )
 SIX = "2001:0db8:0000:0000:0000:0000:0000:0"
-# As /proc/net/ip_vs_conn of Linux 6.1 prints them.
+# As ip_vs_conn_seq_show() of the kernel prints them.
 TABLE = HEAD + (
     "TCP 0A000164 C3D2 0A00011F 0050 0A000106 0050 ESTABLISHED     899\n"
     "TCP 0A000165 0E12 0A00011F 0050 0A000109 0050 FIN_WAIT        118\n"
@@ -112,6 +112,13 @@ def test_hexadecimal_that_looks_like_a_number_is_text(ask):
     assert found.connections == 1
     found = ask(Filter(virtual=ip_address("14.0.0.3")), HEAD + line)
     assert found.connections == 0
+
+
+def test_a_line_that_is_not_understood_hides_no_other(ask):
+    odd = "TCP 0A00016X C3D2 0A00011F 0050 0A000106 0050 ESTABLISHED 899\n"
+    found = ask(text=TABLE + odd + "TCP 0A000164 C3D2 0A00011F\n")
+    assert found.strange == 2
+    assert len(found.entries) == 5
 
 
 def test_a_kernel_without_ip_vs(tmp_path):
