@@ -116,9 +116,10 @@ def _of_directors(
         chosen.add_metric(labels, host.cluster.director_id == host.pk)
         if sample is not None:
             age.add_metric(labels, max(0.0, now - sample["at"]))
-        if sample is not None and is_fresh:
-            held = vips.get(host.cluster_id, set()) & set(sample["addresses"])
-            active.add_metric(labels, bool(held))
+        wanted = vips.get(host.cluster_id)
+        # Where there is no VIP, no director is active, and none should be.
+        if sample is not None and is_fresh and wanted:
+            active.add_metric(labels, bool(wanted & set(sample["addresses"])))
     yield from (up, age, chosen, active)
 
 

@@ -167,8 +167,9 @@ def test_a_line_ends_where_nothing_is_known(lab, client):
 
 
 def test_which_director_acts(lab, client):
-    lab.add_service()
     show(lab)
+    assert "piranha_director_active" not in scrape(client)  # nothing to hold yet
+    lab.add_service()
     found = scrape(client)
     assert found["piranha_director_chosen"][0][1] == 1
     assert found["piranha_director_active"][0][1] == 1
