@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -131,7 +132,7 @@ def _right(shell: Shell, command: Command) -> dict[str, Any]:
 def _answer(shell: Shell, command: Command) -> str:
     """Return what the command printed, whatever its exit status: ``ls`` and ``grep``
     answer and complain at the same time, keepalived prints its version as an error."""
-    output = shell.run(command)
+    output = shell.run(replace(command, reads=True))
     return output.text or output.stderr.decode("utf-8", "replace")
 
 

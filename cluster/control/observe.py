@@ -51,7 +51,7 @@ class Answerer(Protocol):
 
 def ask(shell: Answerer, fact: Fact[T]) -> T:
     """Return one fact; raises FactRefused or another RemoteError."""
-    output = shell.run(fact.command)
+    output = shell.run(replace(fact.command, reads=True))
     if output.truncated or not (output.ok or fact.partial):
         raise FactRefused(shell.name, fact, output)
     try:

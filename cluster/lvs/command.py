@@ -5,7 +5,7 @@ to ``sh -c``), so the words are quoted here, once, and nowhere else.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ROOT = ("sudo", "-n")
 DEADLINE = 10.0  # seconds, for a command that does not say
@@ -15,13 +15,15 @@ DEADLINE = 10.0  # seconds, for a command that does not say
 class Command:
     """One program call; `deadline` is in seconds and covers everything.
 
-    Whatever a person typed belongs into `stdin`, or into `argv` as a whole word.
+    Whatever a person typed belongs into `stdin`, or into `argv` as a whole word. What
+    `reads` changes nothing on the host, so that it may be run twice.
     """
 
     argv: tuple[str, ...]
     stdin: bytes = b""
     root: bool = False
     deadline: float = DEADLINE
+    reads: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.argv:

@@ -1,6 +1,7 @@
 """A Shell over SSH: one connection, one channel per command (4 ms on a warm one).
 
-See shell.py for what can be raised, connection.py for the login.
+What only reads goes through a shell that stays open (co_shell.py, under 1 ms). See
+shell.py for what can be raised, connection.py for the login.
 """
 
 import math
@@ -16,6 +17,14 @@ import paramiko
 
 from cluster.lvs import batch, sequence
 from cluster.lvs.command import Command
+from cluster.remote.co_shell import (
+    DRAINED,
+    STDERR_CAP,
+    STDOUT_CAP,
+    Broken,
+    CoShell,
+    Late,
+)
 from cluster.remote.connection import (
     FAULTS,
     Connection,
@@ -35,13 +44,15 @@ from cluster.remote.shell import (
 )
 from cluster.remote.wire import Deadline
 
-__all__ = ["ParamikoShell", "fetch_host_key", "new_key_pair", "open_shell"]
+__all__ = [
+    "STDERR_CAP",
+    "STDOUT_CAP",
+    "ParamikoShell",
+    "fetch_host_key",
+    "new_key_pair",
+    "open_shell",
+]
 
-STDOUT_CAP = 8 * 1024 * 1024
-STDERR_CAP = 256 * 1024
-# Output past a cap is still read, so that the command can end, but not for ever:
-# after this much the host is left waiting until the deadline.
-DRAINED = 64 * 1024 * 1024
 CHUNK = 32 * 1024
 
 
@@ -66,6 +77,7 @@ class ParamikoShell:
     def __init__(self, target: Target, connection: Connection) -> None:
         self._target = target
         self._connection = connection
+        self._co_shell: CoShell | None = None
 
     @property
     def name(self) -> str:
@@ -92,8 +104,27 @@ class ParamikoShell:
         2. Ask for the command and send its input, without waiting for answers.
         3. Read both streams to their end, and only then ask for the exit status.
         """
+        if command.reads and not command.stdin:
+            output = self._ask(command)
+            if output is not None:
+                return output
         with self._call(command) as call:
             return call.run()
+
+    def _ask(self, command: Command) -> Output | None:
+        """Run what changes nothing in the shell that is open; None when it broke."""
+        with self._call(command) as call:
+            try:
+                if self._co_shell is None:
+                    self._co_shell = call.co_shell()
+                return self._co_shell.ask(command, call.deadline)
+            except Broken as error:
+                if self._co_shell is not None:
+                    self._co_shell.close()
+                self._co_shell = None
+                if isinstance(error, Late):
+                    raise call.unknown("did not answer in time") from error
+        return None
 
     def run_all(self, commands: Sequence[Command]) -> list[Output]:
         """Run commands that change nothing, as one script on one channel."""
@@ -218,7 +249,7 @@ class _Call:
                 truncated=out.truncated or self._complaints.truncated,
             )
         except FAULTS as error:
-            raise self._unknown(explain(error)[1]) from error
+            raise self.unknown(explain(error)[1]) from error
         finally:
             self._close(channel)
 
@@ -238,11 +269,11 @@ class _Call:
             said = self._complaints.data.decode("utf-8", "replace").strip()
             words = f"ended the commands early, with the status {status}"
             words = f"{words}: {said[:300]}" if said else words
-            raise self._unknown(words)
+            raise self.unknown(words)
         except FAULTS as error:
-            raise self._unknown(explain(error)[1]) from error
+            raise self.unknown(explain(error)[1]) from error
         except batch.Garbled as error:
-            raise self._unknown(f"answers oddly: {error}") from error
+            raise self.unknown(f"answers oddly: {error}") from error
         finally:
             self._close(channel)
 
@@ -252,6 +283,9 @@ class _Call:
         return Output(
             answer.exit_status, answer.stdout, answer.stderr, seconds, answer.truncated
         )
+
+    def co_shell(self) -> CoShell:
+        return CoShell(self._connection, self._open())
 
     def _open(self) -> paramiko.Channel:
         try:
@@ -289,7 +323,7 @@ class _Call:
         if not self._connection.is_active() and not channel.eof_received:
             raise self._connection.get_exception() or EOFError()
         if channel.exit_status == -1 or not channel.eof_received:
-            raise self._unknown("did not say how the program ended")
+            raise self.unknown("did not say how the program ended")
         return channel.exit_status
 
     def _send_input(self, channel: paramiko.Channel) -> None:
@@ -316,7 +350,7 @@ class _Call:
         except FAULTS:
             self._connection.hang_up()
 
-    def _unknown(self, words: str) -> OutcomeUnknown:
+    def unknown(self, words: str) -> OutcomeUnknown:
         what = self._reader.shown if self._reader else self._command.line
         return OutcomeUnknown(
             self._target.name,

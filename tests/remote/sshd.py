@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +88,7 @@ class Sshd:
         pytest.fail(f"sshd does not start: {self.log.read_text()}")
 
     def target(self, **other) -> Target:
-        values = {
+        values: dict[str, Any] = {
             "name": "lb01",
             "address": "127.0.0.1",
             "port": self.port,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -12,12 +13,15 @@ from tests.fake_shell import FakeShell, run_here
 from tests.lvs.test_command import HOSTILE
 
 
-@pytest.fixture(params=["fake", "sshd"])
-def shell(request):
+@pytest.fixture(params=["fake", "sshd", "co-shell"])
+def shell(request, monkeypatch):
     if request.param == "fake":
         opened = FakeShell("lb01", run_here)
     else:
         opened = open_shell(request.getfixturevalue("sshd").target())
+    if request.param == "co-shell":
+        run = opened.run
+        monkeypatch.setattr(opened, "run", lambda c: run(replace(c, reads=True)))
     with opened as shell:
         yield shell
 
