@@ -1,6 +1,6 @@
 """A paramiko connection that trusts one host key and one login key.
 
-Shared by paramiko_shell.py and stream.py, and like them it imports paramiko; nothing
+Shared by paramiko_shell.py, co_shell.py and stream.py, and like them it imports paramiko; nothing
 else does. What is private to paramiko and used here is used in this file only.
 """
 

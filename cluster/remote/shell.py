@@ -1,6 +1,6 @@
 """What the rest of the product knows of a remote host: a Shell, and how it fails.
 
-Only paramiko_shell.py, connection.py and stream.py know how it is done.
+Only paramiko_shell.py, co_shell.py, connection.py and stream.py know how it is done.
 
     RemoteError                 str() is a sentence for people that names the host
     +-- NothingSent             the host is as it was before: trying again is safe
