@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from cluster.forms.connections import ConnectionFilter
 from cluster.lvs.connections import SECONDS, Kind
-from cluster.models import Cluster, Host
+from cluster.models import Cluster, Host, VirtualService
 from cluster.watch import questions, store
 from cluster.watch.questions import Question
 
@@ -81,7 +81,7 @@ def context_of(request: HttpRequest, slug: str) -> dict[str, Any]:
         "form": form,
         "director": director,
         "directors": directors,
-        "services": [str(row.at) for row in cluster.services.all()],
+        "services": [at for row in cluster.services.all() for at in _places(row)],
         "servers": sorted({str(a) for h in hosts for a in h.addresses}),
         "names": {str(a): host.name for host in hosts for a in host.addresses},
         "is_templates": request.GET.get("kind") == Kind.TEMPLATES.value,
@@ -125,6 +125,13 @@ def _director(cluster: Cluster, directors: Sequence[Host], name: str) -> Host | 
     named = [host for host in directors if host.name == name]
     active = [host for host in directors if host.pk == cluster.director_id]
     return next(iter([*named, *active, *directors]), None)
+
+
+def _places(row: VirtualService) -> list[str]:
+    """Return what connections to a service show: its VIPs and ports, never a mark."""
+    if row.address:
+        return [str(row.at)]
+    return [str(one) for one in row.marked if one.first == one.last]
 
 
 def _moment(text: str, now: float) -> float:

@@ -119,7 +119,7 @@ def subjects(
     """Return groups of (value, words) for the list of what can be looked at."""
     hosts = list(cluster.hosts.all())
     rows = cluster.services.all()
-    services = [(str(row.at), f"{row.at}  {row.name}".strip()) for row in rows]
+    services = [(str(row.at), f"{row}  {row.name}".strip()) for row in rows]
     directors = [(f"{DIRECTOR}{h}", h.name) for h in hosts if h.is_director]
     servers = [
         (f"{SERVER}{h.address}", f"{h.name}  {h.address}")

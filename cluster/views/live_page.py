@@ -296,7 +296,7 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
         "picture": picture_of(live, look),
         "all_href": look.drawing("").query or "?",
         "picture_links": [
-            (line.address, look.drawing(line.key).query, line.key == look.picture)
+            (line.title, look.drawing(line.key).query, line.key == look.picture)
             for line in live.lines[:MOST_PICTURES]
         ],
         "folded": live.is_long,

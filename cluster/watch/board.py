@@ -79,6 +79,12 @@ class ServiceLine:
     row: ServiceRow | None = None
 
     @property
+    def title(self) -> str:
+        """``10.0.1.31:80``, or ``FWM 7 · 10.0.1.31 tcp 80,443``."""
+        marked = self.protocol == "FWM"
+        return f"{self.protocol} {self.address}" if marked else self.address
+
+    @property
     def listed(self) -> int:
         """How many real servers the kernel gives new connections to."""
         return sum(line.state == LISTED for line in self.servers)

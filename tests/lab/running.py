@@ -41,6 +41,12 @@ unload ipip ip_gre fou
 put 0 ipv4/ip_forward
 put 1 ipv4/conf/{all,eth0}/send_redirects
 test -e /proc/net/ip_tables_names && iptables-legacy -t nat -F POSTROUTING
+for family in "" 6; do
+ names=/proc/net/ip${family}_tables_names
+ [[ -e $names && $(<$names) == *mangle* ]] &&
+  ip${family}tables-legacy -t mangle -F PREROUTING
+done
+test -e /etc/nginx/sites-enabled/marks && rm -f /etc/nginx/sites-enabled/marks
 test -e /proc/sys/net/ipv4/vs && {
  put 0 ipv4/vs/conntrack; put 1 ipv4/vs/conn_reuse_mode; }
 rm -f /etc/piranha-lvs/*

@@ -5,6 +5,7 @@ from typing import Any
 
 from cluster.control import running
 from cluster.control.targets import shell_for
+from cluster.lvs.packets import read_packets
 from cluster.models import (
     Cluster,
     Credential,
@@ -21,6 +22,7 @@ from tests.lab.running import Lab
 # First what loads modules by being asked: they bring sysctls with them.
 EVERYTHING = (
     "command -v ipvsadm >/dev/null && ipvsadm -Sn; iptables-legacy -t nat -S;"
+    " iptables-legacy -t mangle -S; ip6tables-legacy -t mangle -S;"
     " ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
     " ip -6 route show table all | sort;"
     " ip -o link show | sed 's/ qlen.*//'; ip fou show 2>/dev/null;"
@@ -73,6 +75,31 @@ class Site:
             address = str(host.address_for(service.at.family))
             RealServer.objects.create(
                 service=service, host=host, address=address, **fields
+            )
+        return service
+
+    def want_marked(
+        self,
+        packets: str,
+        mark: int = 7,
+        method: str = "dr",
+        **options: Any,
+    ) -> VirtualService:
+        """Write a service under a firewall mark, with web1 and web2."""
+        found = read_packets(packets)
+        fields = {"protocol": "", "port": 0, "mark": mark, "scheduler": "rr"}
+        service = VirtualService.objects.create(
+            cluster=self.cluster,
+            packets=[one.as_json() for one in found],
+            **(fields | options),
+        )
+        for vip in service.vips:
+            Vip.number_for(self.cluster, vip)
+        for name in ("web1", "web2"):
+            host = self.host(name)
+            address = str(host.address_for(service.at.family))
+            RealServer.objects.create(
+                service=service, host=host, address=address, port=0, method=method
             )
         return service
 
