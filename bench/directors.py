@@ -30,7 +30,7 @@ from typing import Self
 
 from bench.result import CannotRun
 from cluster.lvs.command import Command
-from cluster.lvs.frame import PERIOD, watch_command
+from cluster.lvs.frame import PERIOD, SELDOM, watch_command
 from cluster.remote.connection import new_key_pair
 from cluster.remote.shell import HostKey, Secret, Target
 
@@ -124,7 +124,9 @@ class Directors:
         """Return the loop of the product for one of them."""
         place = self.place(number)
         stats, addresses = (str(place / name) for name in ("stats", "addresses"))
-        return watch_command(str(place), ("cat", stats), ("cat", addresses))
+        seldom = {name: ("cat", str(place / name)) for name in SELDOM}
+        words = ("cat", stats), ("cat", addresses)
+        return watch_command(str(place), *words, seldom=seldom)
 
     def files(self, number: int | str) -> str:
         """Return what the loop reads itself every period, as words for a shell."""
@@ -174,6 +176,9 @@ class Directors:
         (place / "sys/kernel/random").mkdir(parents=True)
         (place / "sys/kernel/random/boot_id").write_text(f"boot-{number}\n")
         (place / "addresses").write_text("[]\n")
+        (place / "thresholds").write_text("")
+        (place / "daemons").write_text("")
+        (place / "timeouts").write_text("Timeout (tcp tcpfin udp): 900 120 300\n")
 
     def move(self) -> None:
         """Let every counter of every director grow."""

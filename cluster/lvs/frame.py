@@ -8,13 +8,15 @@ is a few sections, each behind one byte 0x1D and a line with its name::
     \\x1dstats\\n<ipvsadm>\\x1dstatus 0 8231\\n
 
 ``table`` and ``total`` are missing while ip_vs is not loaded; asking ipvsadm then would
-load it. ``stats`` comes less often where it is costly, ``addresses`` every 10 s.
+load it. ``stats`` comes less often where it is costly, ``addresses`` every 10 s, and
+``thresholds``, ``timeouts`` and ``daemons`` every 30 s.
 """
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cluster.lvs.command import Command
 
@@ -26,6 +28,14 @@ STATS = ("sudo", "-n", "ipvsadm", "-Ln", "--stats", "--exact")
 ADDRESSES = ("ip", "-j", "addr", "show")
 # Frames between two looks at the addresses: 10 s.
 ADDRESSES_EVERY = 5
+# What seldom changes is asked with every 15th frame: 30 s. Sections by their names.
+SELDOM_EVERY = 15
+REFUSED = "?"
+SELDOM: Mapping[str, tuple[str, ...]] = {
+    "thresholds": ("sudo", "-n", "ipvsadm", "-Ln", "--thresholds"),
+    "timeouts": ("sudo", "-n", "ipvsadm", "-Ln", "--timeout"),
+    "daemons": ("sudo", "-n", "ipvsadm", "-Ln", "--daemon"),
+}
 # ipvsadm may run for 1/SHARE of the time, measured by the clock on the wall. It may
 # take more on a slow machine, up to 1/WORST, rather than come less often than every
 # LONGEST_PAUSE periods.
@@ -57,6 +67,9 @@ while :; do
       ((stats_at = due + pause - pause % period))
       printf -v frame "\035status\037%s %s" "$status" "$cost"
     fi
+    if ((n % seldom == 0)); then
+      : @SELDOM@
+    fi
   else
     printf -v frame "\035boot\037%s" "$boot"
   fi
@@ -80,6 +93,9 @@ while :; do
     printf '\035table\n'; cat "$proc/net/ip_vs"
     printf '\035total\n'; cat "$proc/net/ip_vs_stats"
     printf '\035stats\n'; $stats </dev/null 2>&1; printf '\035status\n%s 0' "$?"
+    if [ $((n % seldom)) -eq 0 ]; then
+      : @SELDOM@
+    fi
   fi
   if [ $((n % every)) -eq 0 ]; then
     printf '\035addresses\n'; $addresses </dev/null 2>&1
@@ -97,6 +113,7 @@ def watch_command(
     addresses: tuple[str, ...] = ADDRESSES,
     period: float = PERIOD,
     *,
+    seldom: Mapping[str, tuple[str, ...]] = SELDOM,
     bash: str = "bash",
 ) -> Command:
     """Return the loop as a command; the script goes over standard input.
@@ -111,21 +128,31 @@ def watch_command(
         "period": str(micro),
         "seconds": f"{period:g}",
         "every": str(ADDRESSES_EVERY),
+        "seldom": str(SELDOM_EVERY),
         "share": str(SHARE),
         "worst": str(WORST),
         "longest": str(micro * LONGEST_PAUSE),
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
+    asked = "\n".join(_asked(name, words) for name, words in seldom.items()) or ":"
+    # What came before it in the frame goes first, in the same write.
+    loop = _BASH.replace(": @SELDOM@", f'printf "%s" "$frame"; frame=\n{asked}')
     asks = "((BASH_VERSINFO[0] >= 5))"
     script = [
         "LC_ALL=C; export LC_ALL",
         *lines,
         f"if {shlex.quote(bash)} --norc -c {shlex.quote(asks)} 2>/dev/null; then",
-        f"exec {shlex.quote(bash)} --norc -c {shlex.quote(_BASH)} piranha-watch",
+        f"exec {shlex.quote(bash)} --norc -c {shlex.quote(loop)} piranha-watch",
         "fi",
-        _POSIX,
+        _POSIX.replace(": @SELDOM@", asked),
     ]
     return Command(("sh", "-s"), stdin="\n".join(script).encode())
+
+
+def _asked(section: str, words: tuple[str, ...]) -> str:
+    """Return a line of the loop; a program that fails leaves ``REFUSED`` behind."""
+    asks = f"{shlex.join(words)} </dev/null 2>/dev/null || echo '{REFUSED}'"
+    return f"printf '\\035{section}\\n'; {asks}"
 
 
 WATCH = watch_command()
@@ -140,7 +167,8 @@ class Sections:
     """One frame as bytes, not yet parsed. None: this frame does not say.
 
     *table* is None when ip_vs is not loaded. *stats* is what ipvsadm printed, its
-    complaint when *status* is not 0; *stats_seconds* is how long it took.
+    complaint when *status* is not 0; *stats_seconds* is how long it took. *seldom* has what
+    was asked of ``SELDOM``.
     """
 
     boot_id: str
@@ -150,6 +178,7 @@ class Sections:
     status: int | None = None
     stats_seconds: float = 0.0
     addresses: bytes | None = None
+    seldom: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def split_frame(body: bytes) -> Sections:
@@ -174,6 +203,7 @@ def split_frame(body: bytes) -> Sections:
         status=status,
         stats_seconds=seconds,
         addresses=found.get("addresses"),
+        seldom={name: text for name, text in found.items() if name in SELDOM},
     )
 
 

@@ -19,6 +19,8 @@ from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from cluster.lvs.frame import PERIOD
+from cluster.lvs.settings import SyncDaemon, Timeouts
+from cluster.lvs.settings_plan import described
 from cluster.lvs.table import VirtualService
 from cluster.lvs.wish import ClusterWish
 from cluster.models import AuditHead, Cluster, Host
@@ -59,6 +61,22 @@ class Director:
         if self.sample is None:
             return board.UNKNOWN
         return "ACTIVE" if self.vips else "STANDBY"
+
+    @property
+    def entries(self) -> int | None:
+        """How many connections its table has, but for templates of persistence."""
+        sample = self.sample
+        return sample["active"] + sample["inactive"] if sample else None
+
+    @property
+    def timeouts(self) -> str:
+        found = (self.sample or {}).get("timeouts")
+        return described(Timeouts(**found)) if found else ""
+
+    @property
+    def sync_daemons(self) -> list[SyncDaemon]:
+        found = (self.sample or {}).get("daemons") or []
+        return [SyncDaemon.from_json(one) for one in found]
 
     @property
     def silent(self) -> bool:

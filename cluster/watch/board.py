@@ -24,7 +24,10 @@ WORST_FIRST = (DRIFT, UNKNOWN, DRAINING, PENDING, FOREIGN, DISABLED, LISTED)
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """None is "not known"; *blind* says that replies cannot be seen, so not counted."""
+    """None is "not known"; *blind* says that replies cannot be seen, so not counted.
+
+    *limits* are the upper and lower threshold of a real server that has one.
+    """
 
     active: int | None = None
     inactive: int | None = None
@@ -32,6 +35,7 @@ class Numbers:
     totals: Sequence[int] | None = None
     blind: bool = False
     spark: Sequence[float] = ()
+    limits: Sequence[int] | None = None
 
     @property
     def conns(self) -> float | None:
@@ -309,6 +313,7 @@ def _numbers(sources: Sources, key: str, kernel: Mapping[str, Any] | None) -> Nu
         totals=kernel["counters"],
         blind=kernel["forward"] in BLIND,
         spark=_spark(sources, key),
+        limits=(sources.sample or {}).get("limits", {}).get(key),
     )
 
 

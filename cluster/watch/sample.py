@@ -16,6 +16,7 @@ from cluster.lvs.kernel_table import (
 from cluster.lvs.rates import Meter, Moment, Rates
 from cluster.lvs.stats import Listing, StatsReader
 from cluster.lvs.table_reader import TableReader
+from cluster.watch.seldom import Seldom
 
 TOTAL = ""
 
@@ -40,6 +41,7 @@ class Sample:
     counted_at: float | None = None
     error: str = ""
     sent_at: float = 0.0
+    seldom: Seldom = field(default_factory=Seldom)
 
     @property
     def total_rates(self) -> Rates | None:
@@ -68,6 +70,7 @@ class Sample:
             "error": self.error,
             "counted_at": self.counted_at,
             "addresses": self.addresses,
+            **self.seldom.as_json(),
             "active": self.active,
             "inactive": self.inactive,
             "totals": _numbers(self.totals),
@@ -115,6 +118,7 @@ class Sampler:
     def _forget(self) -> None:
         self._rows = Meter()
         self._total = Meter()
+        self._seldom = Seldom()
         self._table: bytes = b""
         self._table_reader = TableReader()
         self._services: tuple[KernelService, ...] = ()
@@ -135,6 +139,7 @@ class Sampler:
             return Sample(
                 at, sections.boot_id, False, self._addresses, sent_at=moment.there
             )
+        self._seldom = self._seldom.after(sections.seldom)
         if sections.table != self._table:
             self._list(sections.table)
         totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
@@ -153,6 +158,7 @@ class Sampler:
             counted_at=self._counted_at,
             error=self._error or _strange(self._strange + self._listing.unknown),
             sent_at=moment.there,
+            seldom=self._seldom,
         )
 
     def _list(self, table: bytes) -> None:

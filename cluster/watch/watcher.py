@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 CYCLE = 2.0
 STEP = 0.25
+# Frames wait so long for others before the bell is rung.
+GATHER = 0.1
 OPEN_AT_ONCE = 16
 CLOSE_PATIENCE = 3.0
 SEEN_EVERY = timedelta(seconds=10)
@@ -234,7 +236,7 @@ class Watcher:
 
     def _publish(self) -> None:
         lost = False
-        while not self._stopping.wait(STEP):
+        while not self._stopping.wait(GATHER):
             batch = self._batch()
             try:
                 if batch:

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.lvs.command import Command
 from cluster.lvs.frame import (
+    SELDOM,
     STATS,
     WATCH,
     SectionError,
@@ -36,12 +37,13 @@ def proc(tmp_path):
     return tmp_path
 
 
-def loop(proc, shell="bash", period=0.2, stats=None):
+def loop(proc, shell="bash", period=0.2, stats=None, seldom=None):
     return watch_command(
         str(proc),
         stats or ("cat", str(proc / "stats")),
         ("cat", str(proc / "addresses")),
         period,
+        seldom=seldom or {},
         bash=shell,
     )
 
@@ -183,3 +185,19 @@ def test_it_needs_no_root_shell_and_sudo_allows_its_one_command():
 def test_what_is_not_a_frame_is_refused(body):
     with pytest.raises(SectionError):
         split_frame(body)
+
+
+@pytest.mark.parametrize("shell", ["bash", "/nonexistent/bash"], ids=["bash", "posix"])
+def test_what_seldom_changes_comes_whole_or_says_that_it_was_refused(proc, run, shell):
+    seldom = {"timeouts": ("echo", "Timeout 1"), "daemons": ("false",)}
+    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(16)
+    found = [split_frame(frame.body) for frame in frames]
+    said = {"timeouts": b"Timeout 1\n", "daemons": b"?\n"}
+    assert [dict(one.seldom) for one in found] == [said, *[{}] * 14, said]
+    assert found[0].table == found[1].table == sample("proc-net-ip_vs").encode()
+    assert found[0].stats
+
+
+def test_all_of_it_may_be_asked():
+    for words in SELDOM.values():
+        assert allowed("director", Command(words[2:], root=True))

@@ -5,11 +5,13 @@ import time
 import pytest
 from django.urls import reverse
 
+from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.words import say
 from cluster.models import Host
 from cluster.views.live_page import load, regions
 from cluster.views.look import Look
 from cluster.watch import store
+from cluster.watch.seldom import Seldom
 from cluster.watch.store import News
 from tests.build import director
 from tests.watch.build import KEY, sample
@@ -186,3 +188,24 @@ def test_hostile_words_in_the_address_do_no_harm(lab, operator):
     assert "<script>" not in text(operator, bad)
     fragment = operator.get(reverse("cluster:cluster_live", args=["lab"]) + bad)
     assert "xxx" not in fragment.content.decode()
+
+
+def test_what_a_director_is_asked_seldom_is_on_the_page(lab, operator):
+    lab.add_service()
+    daemon = SyncDaemon(SyncRole.MASTER, "eth0", 7)
+    limits = {f"{KEY} 10.0.1.6:80": (100, 80)}
+    show(lab, seldom=Seldom(limits, Timeouts(900, 120, 300), (daemon,)))
+    html = text(operator)
+    assert "104 connections in its table" in html
+    assert "TCP 900 s, TCP FIN 120 s" in html
+    assert "sync master on eth0, ID 7" in html
+    assert html.count("at most 100, again at 80") == 1
+
+
+def test_what_a_director_did_not_say_is_left_out(lab, operator):
+    lab.add_service()
+    show(lab)
+    html = text(operator)
+    assert "connections in its table" in html
+    assert "sync " not in html
+    assert "again at" not in html
