@@ -86,3 +86,19 @@ def in_memory(services: int) -> Site:
         site.models[f"rs{n + 1}"] = ModelHost(real_server(address))
     want_services(site.cluster, services)
     return site
+
+
+def begin_anew(site: Site, services: int) -> None:
+    """Let the cluster have another number of services, applied to hosts that had none."""
+    site.cluster.services.all().delete()
+    site.cluster.hosts.update(footprint={})
+    for model in site.models.values():
+        model.state = model.booted_with
+    want_services(site.cluster, services)
+    assert site.apply().state == "converged"
+
+
+def weigh_one_more() -> None:
+    server = RealServer.objects.earliest("pk")
+    server.weight += 1
+    server.save()

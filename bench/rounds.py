@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import resource
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -30,6 +31,25 @@ def _cpu_now() -> float:
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     used = [resource.getrusage(kind) for kind in kinds]
     return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+@contextmanager
+def timed(owner: object, name: str) -> Iterator[list[float]]:
+    """Collect the seconds of CPU of each call of a function, while the block lasts."""
+    used: list[float] = []
+    function = getattr(owner, name)
+
+    def timing(*args: object, **options: object) -> object:
+        before = _cpu_now()
+        result = function(*args, **options)
+        used.append(_cpu_now() - before)
+        return result
+
+    setattr(owner, name, timing)
+    try:
+        yield used
+    finally:
+        setattr(owner, name, function)
 
 
 def side_by_side(

@@ -3,45 +3,75 @@
 The whole way: the wish from the database, the answers of eleven hosts, comparison,
 rules with their undo and sentences, hash, and the steps written down. The hosts are
 models in memory, whose own (small) work is counted along.
+
+And how the cost of one changed weight grows with the table, from 110 to 11,000 rules: how
+much of it is deciding (comparison, order, rules, sentences), and how much is reading,
+which is the wish from its rows and what hosts answer, and keeping both as JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from bench import django
 from bench.result import Result, at_most
-from bench.rounds import cpu, side_by_side
+from bench.rounds import cpu, side_by_side, timed
 from cluster.lvs import rules
 
 if TYPE_CHECKING:
     from tests.lab_in_memory import Lab as Site
 
 SERVICES = 1000
+SIZES = (10, 100, 1000)
+ROUNDS = 3
 
 
 def measure() -> Iterator[Result]:
     django.set_up()
     from bench import large
-    from cluster.models import RealServer
 
     def planning(site: Site, lines: int) -> float:
         # As in a worker that has not seen this table before.
         rules.parse.cache_clear()
         used = cpu(site.plan)
-        steps = [
-            step.value.command for step in site.cluster.runs.latest("pk").steps.all()
-        ]
-        assert sum(command.stdin.count(b"\n") for command in steps) == lines
+        steps = site.cluster.runs.latest("pk").steps.all()
+        sent = [step.value.command for step in steps]
+        tables = [c.stdin.count(b"\n") for c in sent if c.argv[0] == "ipvsadm"]
+        assert sum(tables) == lines
         return used
 
     site = large.in_memory(SERVICES)
     times = side_by_side({"all": lambda: planning(site, 11 * SERVICES)})
     yield Result("all_new", times["all"], at_most(1), "s of CPU")
     assert site.apply().state == "converged"
-    server = RealServer.objects.earliest("pk")
-    server.weight += 1
-    server.save()
+    large.weigh_one_more()
     times = side_by_side({"one": lambda: planning(site, 1)})
     yield Result("one_changed", times["one"], at_most(1), "s of CPU")
+    yield _growth(site, lambda: planning(site, 1))
+
+
+def _growth(site: Site, plan_one: Callable[[], float]) -> Result:
+    """What deciding on one line grows by, for each second that reading grows by."""
+    from bench import large
+    from cluster.control import planning
+
+    used: dict[str, list[tuple[float, float]]] = {}
+    for services in SIZES:
+        large.begin_anew(site, services)
+        used[f"{services * 11} rules"] = rounds = []
+        for _round in range(ROUNDS):
+            large.weigh_one_more()
+            with timed(planning, "plan_for") as plans, timed(planning, "cautions") as c:
+                whole = plan_one()
+            deciding = sum(plans) + sum(c)
+            rounds.append((deciding, whole - deciding))
+    small, *_between, large_ = used.values()
+    grown = [
+        (decides - decided) / (reads - read)
+        for (decided, read), (decides, reads) in zip(small, large_, strict=True)
+    ]
+    details = {"deciding and reading, s of CPU": used}
+    return Result(
+        "one_grows", grown, at_most(0.2), "of what reading grows", "", details
+    )
