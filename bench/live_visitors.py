@@ -15,6 +15,8 @@ from itertools import cycle
 
 _POINT = re.compile(rb'event: point\ndata: (\{"graph":"#graph"[^\n]*)\n')
 
+_TAIL = 600
+
 
 @dataclass
 class Seen:
@@ -35,14 +37,12 @@ async def listen(port: int, path: str, cookie: str, seen: Seen) -> None:
         rest = b""
         while part := await reader.read(2**20):
             seen.received += len(part)
-            now = time.time()
-            rest += part
-            end = 0
-            for found in _POINT.finditer(rest):
+            # The point is the last event of a message, and a short one.
+            rest = (rest + part)[-_TAIL:] if len(part) < _TAIL else part[-_TAIL:]
+            if found := _POINT.search(rest):
                 tick = int(json.loads(found[1])["values"][1])
-                seen.arrivals.setdefault(tick, []).append(now)
-                end = found.end()
-            rest = rest[end:][-65536:]
+                seen.arrivals.setdefault(tick, []).append(time.time())
+                rest = b""
         seen.broken += 1
     finally:
         writer.close()

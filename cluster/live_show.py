@@ -17,12 +17,15 @@ from django.utils import translation
 
 from cluster.lvs.frame import PERIOD
 from cluster.models import Cluster
-from cluster.views import graph_live, live_page
+from cluster.views import graph_live, live_page, live_panel
 from cluster.views.graph_look import GraphLook
+from cluster.views.live_panel import LivePanel
 from cluster.views.live_table import TARGET, LiveTable, live_table
 from cluster.views.look import Look
 
 kept = live_page.WantedKept()
+# What is so small, or so seldom another, that it is sent as HTML.
+SMALL = ("chips", "top", "facts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,16 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """One tick of an audience. *regions* are all but the table.
+    """One tick of an audience. *regions* are what is sent as HTML whenever it changes.
 
-    *services* is the HTML of the services whose shape has changed, *whole* of the whole
-    table; both are rendered only when somebody needs them.
+    *panel_html* is that of the panel, *services* of the services whose shape has changed,
+    *whole* of the whole table; they are rendered only when somebody needs them.
     """
 
     number: int = 0
     regions: Mapping[str, str] = field(default_factory=dict)
+    panel: LivePanel | None = None
+    panel_html: str = ""
     table: LiveTable | None = None
     services: str = ""
     whole: str = ""
@@ -56,6 +61,8 @@ class Show:
     def news(self, before: Show) -> bytes:
         """Return the message for those who have seen *before*."""
         events = _changed(self.regions, before.regions)
+        if self.panel and before.panel:
+            events += self._panel_news(self.panel, before.panel)
         if self.table and before.table:
             events += self._table_news(self.table, before.table)
         # Even when nothing has changed: that, too, is news, of a certain age.
@@ -64,11 +71,19 @@ class Show:
     def everything(self, shape: str = "") -> bytes:
         """Return the message for somebody who has a table of this shape, or nothing."""
         events = _changed(self.regions, {})
+        if self.panel_html:
+            events.append(_html(live_panel.TARGET, self.panel_html))
         if self.table and self.table.shape == shape:
             events.append(("rows", {"target": TARGET, "rows": self.table.rows()}))
         elif self.table:
             events.append(_html(TARGET, self.whole))
         return self._message(events or [("tick", None)])
+
+    def _panel_news(self, now: LivePanel, then: LivePanel) -> list[tuple[str, Any]]:
+        if now.shape != then.shape:
+            return [_html(live_panel.TARGET, self.panel_html)]
+        rows = now.news(then)
+        return [("rows", {"target": live_panel.TARGET, "rows": rows})] if rows else []
 
     def _table_news(self, now: LiveTable, then: LiveTable) -> list[tuple[str, Any]]:
         if self.whole and now.reshaped(then) is None:
@@ -129,9 +144,21 @@ def _live(cluster: Cluster, look: Look, before: Show, shapes: Collection[str]) -
         services = render_to_string(
             "cluster/_live_services.html", {**context, "lines": lines}
         )
-    regions = {f"#live-{n}": live_page.region(n, context) for n in ("chips", "top")}
-    point = _point(live, now)
-    return Show(before.number + 1, regions, table, services, whole, point)
+    regions = {f"#live-{n}": live_page.region(n, context) for n in SMALL}
+    panel = live_panel.live_panel(context["kpis"], context["picture"], look)
+    seen = before.panel and before.panel.shape
+    return Show(
+        number=before.number + 1,
+        regions=regions,
+        panel=panel,
+        panel_html=live_page.region("panel", context)
+        if shapes or panel.shape != seen
+        else "",
+        table=table,
+        services=services,
+        whole=whole,
+        point=_point(live, now),
+    )
 
 
 def _point(live: live_page.Live, now: float) -> dict[str, Any] | None:

@@ -125,7 +125,7 @@ def test_what_is_published_reaches_a_browser(listen, li, lb01):
     event = stream.wait_for(lambda e: KEY.split()[1] in e.get("data", ""))
     assert event["event"] == "html"
     data = json.loads(event["data"])
-    assert data["target"] in ("#live-top", "#live-table")
+    assert data["target"] in ("#live-panel", "#live-table")
 
 
 def test_after_the_whole_only_new_cells_come(listen, li, lb01):

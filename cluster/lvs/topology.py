@@ -45,7 +45,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A line with an arrow: its path, its width and where its number stands."""
+    """A line with an arrow: its path, its width and where its number stands.
+
+    Only the width depends on the rate: texts stay where they are.
+    """
 
     path: str
     width: float
@@ -55,7 +58,7 @@ class Flow:
     @property
     def note_dy(self) -> float:
         """How far below the number a second line of text clears the line."""
-        return round(self.width + 36.0, 1)
+        return _THICKEST + 36.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +193,7 @@ def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
 def _inflow(middle: float, director: Box, width: float) -> Flow:
     start, end = _CLIENTS_X + _CLIENTS_R + 4.0, director.x - 6.0
     path = _curve(start, round(middle, 1), end, director.middle)
-    label_y = round((middle + director.middle) / 2 - 14.0 - width / 2, 1)
+    label_y = round((middle + director.middle) / 2 - 14.0 - _THICKEST / 2, 1)
     return Flow(path, round(width, 1), (start + end) / 2, label_y)
 
 
@@ -199,7 +202,7 @@ def _flow(director: Box, server: Box, width: float) -> Flow:
     path = _curve(start, director.middle, end, server.middle)
     # On the side from which the line does not come.
     from_above = director.middle < server.middle - 1.0
-    gap = 18.0 + width / 2 if from_above else -9.0 - width / 2
+    gap = 18.0 + _THICKEST / 2 if from_above else -9.0 - _THICKEST / 2
     return Flow(path, width, end - 44.0, round(server.middle + gap, 1))
 
 

@@ -27,6 +27,7 @@ from cluster.models import AuditHead, Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
 from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
+from cluster.views.kpi import Kpi
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
 from cluster.watch import board, store
@@ -40,7 +41,7 @@ SPARK_POINTS = 30
 LONG_TABLE = 60
 # Services that can be drawn alone; the table has all of them.
 MOST_PICTURES = 8
-REGIONS = ("chips", "top", "table")
+REGIONS = ("chips", "top", "panel", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,6 @@ class Director:
     def silent(self) -> bool:
         """No numbers, and nobody has found out why yet."""
         return self.sample is None and not self.host.trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Kpi:
-    label: str
-    value: str
-    values: Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

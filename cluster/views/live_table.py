@@ -87,13 +87,13 @@ def _rate_cells(raw: Any) -> Cells:
         rate(conns),
         bytes_rate(incoming),
         bytes_rate(out),
-        _heights(spark),
+        heights(spark, SPARK_SIZE),
     )
 
 
-def _heights(spark: Sequence[float]) -> str:
+def heights(spark: Sequence[float], size: tuple[int, int]) -> str:
     """Return the points without what the browser can tell itself: their distance."""
-    points = sparkline(spark, *SPARK_SIZE).line.split()
+    points = sparkline(spark, *size).line.split()
     return " ".join(point.partition(",")[2].removesuffix(".0") for point in points)
 
 
@@ -184,6 +184,7 @@ def _body(line: ServiceLine, look: Look, opened: bool, before: Body | None) -> B
         rows[name] = Row.of(server.numbers, look.totals, known.get(name))
     shape = (
         line.key,
+        line.title,
         line.row.pk if line.row else None,
         line.row.name if line.row else "",
         line.scheduler,
@@ -209,6 +210,7 @@ def _server_shape(server: ServerLine) -> tuple[object, ...]:
     )
 
 
-def _numbers_shape(numbers: Numbers) -> tuple[bool, bool, bool]:
-    """Return what decides about a link, a word, and a line to draw in."""
-    return numbers.active is None, numbers.blind, len(numbers.spark) > 1
+def _numbers_shape(numbers: Numbers) -> tuple[object, ...]:
+    """Return what decides about a link, a word, a line to draw in, and a limit."""
+    drawn = len(numbers.spark) > 1
+    return numbers.active is None, numbers.blind, drawn, numbers.limits

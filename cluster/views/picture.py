@@ -105,7 +105,8 @@ def picture(
         ),
         inflow=drawing.inflow,
         rate=rate(_sum(line.numbers.conns for line in lines)),
-        incoming=bytes_rate(_sum(line.numbers.in_bytes for line in lines)),
+        incoming=_("%(rate)s in")
+        % {"rate": bytes_rate(_sum(line.numbers.in_bytes for line in lines))},
         reply=drawing.reply,
         more=_("and %(n)d more in the table") % {"n": left_out} if left_out else "",
     )

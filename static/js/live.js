@@ -6,8 +6,9 @@
 // Events of the stream:
 //   html    {"target": "#id", "html": "..."}   morphed into the page
 //   services  {"target": "#id", "html": "<tbody ..."}   some parts of a table, the same way
-//   rows    {"target": "#id", "rows": {id: [text or 0, ...]}}   cells [data-n] of table
-//           rows, 0 where nothing is new; for a sparkline the heights of its points
+//   rows    {"target": "#id", "rows": {id: [text or 0, ...]}}   the parts [data-n] of an
+//           element, 0 where nothing is new; a sparkline has the heights of its points,
+//           a line its width
 //   point   {"graph": "#id", "t": 1, "values": [..]}   becomes "live:point" on the element
 //   end     the stream is over: nothing will come, nothing is stale
 // A fetch of data-live-poll answers with HTML (each root element goes where its id
@@ -97,6 +98,7 @@
   function write(cell, text) {
     const spark = cell.querySelector("svg.spark");
     if (spark) return draw(spark, text);
+    if (cell.tagName === "path") return cell.setAttribute("stroke-width", text);
     // What is not seen has a word of its own in there, and no number.
     if (cell.firstElementChild) return undefined;
     cell.textContent = text;

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser.shop import open_shop
 from tests.lab.person import PASSWORD, Dashboard
 from tests.lab.running import Lab
 
@@ -110,6 +111,17 @@ def logged_in(chromium: Browser, dashboard: Dashboard) -> dict[str, object]:
     state = context.storage_state()
     context.close()
     return dict(state)
+
+
+@pytest.fixture(scope="module")
+def shop(
+    dashboard: Dashboard, logged_in: dict[str, object], lab: Lab
+) -> Iterator[Dashboard]:
+    """Give a dashboard with three services in force, and traffic for them."""
+    open_shop(dashboard, "li.wei")
+    lab.must("traffic", "on")
+    yield dashboard
+    lab.must("traffic", "off")
 
 
 @pytest.fixture

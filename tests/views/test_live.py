@@ -125,7 +125,7 @@ def test_the_fragment_has_the_parts_that_live_js_puts_in_place(lab, operator):
     show(lab)
     response = operator.get(reverse("cluster:cluster_live", args=["lab"]))
     html = response.content.decode()
-    for region in ("live-chips", "live-top", "live-table"):
+    for region in ("live-chips", "live-top", "live-panel", "live-table"):
         assert f'id="{region}"' in html
     assert "<html" not in html
 

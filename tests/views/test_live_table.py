@@ -87,6 +87,7 @@ RESHAPED = {
     "a name": {"name": "other"},
     "a method": {"method": "TUN"},
     "replies are seen": {"numbers": replace(WEB1.numbers, blind=False)},
+    "a threshold": {"numbers": replace(WEB1.numbers, limits=(9, 5))},
     "nothing is known": {"numbers": Numbers()},
     "no sparkline yet": {"numbers": replace(WEB1.numbers, spark=())},
 }
@@ -129,7 +130,7 @@ def test_a_state_inside_a_folded_service_is_a_change_of_its_shape():
 
 def test_whoever_has_the_shape_gets_rows_and_everybody_else_the_table():
     shown = table(line(WEB1))
-    show = Show(7, {"#live-top": "<p>"}, shown, whole="<table>")
+    show = Show(7, {"#live-top": "<p>"}, table=shown, whole="<table>")
     assert b'event: rows\ndata: {"target":"#live-table"' in show.everything(shown.shape)
     assert b'"html":"<table>"' in show.everything("")
     assert f"id: 7.{shown.shape}\n".encode() in show.everything("")
@@ -139,7 +140,7 @@ def test_whoever_has_the_shape_gets_rows_and_everybody_else_the_table():
 
 def test_a_tick_without_news_is_a_sign_of_life():
     shown = table(line(WEB1))
-    show = Show(7, {"#live-top": "<p>"}, shown)
+    show = Show(7, {"#live-top": "<p>"}, table=shown)
     again = replace(show, number=8)
     assert (
         again.news(show) == f"id: 8.{shown.shape}\nevent: tick\ndata: null\n\n".encode()
