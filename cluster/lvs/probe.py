@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cluster.lvs.command import Command
-from cluster.lvs.table import ServiceAddress, Table
+from cluster.lvs.table import ServiceAddress, Table, VirtualService
 from cluster.lvs.terms import Protocol
 
 # A sample of a large table is enough to see that the director is there.
@@ -12,14 +12,26 @@ MOST = 20
 
 def asked(table: Table) -> list[ServiceAddress]:
     """Return the TCP services that should answer; UDP says nothing by itself."""
-    answering = [
-        service.at
+    found = (
+        _asked(service)
         for service in table.services
-        if service.at.protocol is Protocol.TCP
-        and service.at.port  # of all ports nobody knows one that is open
-        and any(s.weight for s in service.servers)
-    ]
-    return answering[:MOST]
+        if any(server.weight for server in service.servers)
+    )
+    return [at for at in found if at][:MOST]
+
+
+def _asked(service: VirtualService) -> ServiceAddress | None:
+    """Return where it answers. Of all ports, or of a range, nobody knows one that is
+    open; of a firewall mark one port stands for it."""
+    at = service.at
+    if at.protocol is Protocol.TCP and at.port:
+        return at
+    single = (
+        ServiceAddress.of(one.protocol, one.address, one.first)
+        for one in service.packets
+        if one.protocol is Protocol.TCP and one.first == one.last
+    )
+    return next(single, None)
 
 
 def connect(at: ServiceAddress) -> Command:

@@ -1,14 +1,15 @@
 """Firewall marks: packets, rules and their listings, plan, footprint, rights."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.lvs import change, facts, marks
+from cluster.lvs import change, facts, marks, probe
 from cluster.lvs.command import Command
-from cluster.lvs.host import BoundAddress, Footprint, HostState
+from cluster.lvs.host import BoundAddress, Footprint, HostState, HostWish
 from cluster.lvs.marks import MarkRule
 from cluster.lvs.plan import plan
 from cluster.lvs.privileges import allowed
@@ -153,6 +154,44 @@ def test_the_packets_survive_in_a_revision():
     again = ClusterWish.from_json(both.as_json())
     assert again == both
     assert [service.vips for service in again.table.services] == [(VIP,), (VIP6,)]
+
+
+def with_marks(state, argv):
+    """Return the state after a command of the plan."""
+    if "tables-" not in argv[0]:
+        return state
+    rule = marks.read(argv[6:])
+    kept = tuple(one for one in state.marks if one != rule)
+    assert (len(kept) == len(state.marks)) == (argv[5] == "-A"), "once, and only there"
+    return replace(state, marks=(*kept, rule) if argv[5] == "-A" else kept)
+
+
+@given(
+    st.sets(RULES, max_size=4), st.sets(RULES, max_size=4), st.sets(RULES, max_size=2)
+)
+def test_a_plan_leads_from_any_marks_to_any_others_and_back(before, after, theirs):
+    """What is there is ours, or by hand: only ours ever goes."""
+    here = replace(DIRECTOR, marks=tuple(before | theirs))
+    ours = Footprint(marks=tuple(before - theirs))
+    wish = {"lb01": HostWish(marks=tuple(after))}
+    found = plan({"lb01": here}, wish, {"lb01": ours})
+    there = here
+    for one in found.changes:
+        there = with_marks(there, one.command.argv)
+    assert {*there.marks} == after | theirs
+    assert plan({"lb01": there}, wish, {"lb01": ours}).is_empty
+    left = (ours | found.adds["lb01"]).still_on(there)
+    assert {*left.marks} == after - theirs
+    for one in reversed(found.changes):
+        there = with_marks(there, one.undo.argv)
+    assert {*there.marks} == {*here.marks}
+
+
+def test_one_port_of_a_mark_answers_for_it():
+    ftp = Packets(Protocol.TCP, VIP, 21, 21), Packets(Protocol.TCP, VIP, 30000, 30100)
+    services = (replace(SHOP, packets=(*ftp, HTTPS)), replace(SHOP, packets=ftp[1:]))
+    assert probe.asked(table(services[0])) == [ServiceAddress.of(Protocol.TCP, VIP, 21)]
+    assert probe.asked(table(services[1])) == []
 
 
 NEVER = [
