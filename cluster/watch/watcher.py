@@ -148,8 +148,10 @@ class Watcher:
                 gone.append(pk)
             else:
                 stream.host.trouble, stream.host.seen_at = host.trouble, host.seen_at
-        self._stop_streams([self._streams.pop(pk) for pk in gone])
+        # Not watched any more means that nothing comes any more.
+        self._stop_streams([self._streams[pk] for pk in gone])
         for pk in gone:
+            del self._streams[pk]
             self._told.pop(pk, None)
             self._sparks.pop(pk, None)
         for pk, host in hosts.items():
@@ -254,6 +256,8 @@ class Watcher:
             fresh, self._fresh = self._fresh, {}
         batch = []
         for pk, (stream, sample) in fresh.items():
+            if self._streams.get(pk) is not stream:
+                continue  # it was let go since
             sparks = self._sparks.get(pk)
             points = sparks.add(sample) if sparks else None
             batch.append(News(pk, stream.host.cluster_id, sample, points))

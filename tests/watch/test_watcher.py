@@ -9,6 +9,7 @@ from cluster.models import Host, Reading, WatchLease
 from cluster.remote.paramiko_shell import new_key_pair
 from cluster.watch import store
 from cluster.watch.packing import row as packed_row
+from cluster.watch.stream import DirectorStream
 from cluster.watch.watcher import Watcher
 from tests.hosts import OTHER_KEY
 from tests.watch.build import KEY
@@ -132,9 +133,29 @@ def test_a_deleted_director_is_left_alone(start, make_director):
     pk = lb01.pk
     lb01.delete()
     eventually(lambda: watcher.watched == set())
+    time.sleep(0.5)  # for what was on its way into the cache just then
     store.client().delete(f"live:{pk}")
     time.sleep(1)
     assert store.latest([pk]) == {}
+
+
+def test_it_watches_a_director_until_its_stream_has_ended(
+    start, make_director, monkeypatch
+):
+    lb01 = make_director()
+    ended = []
+
+    def stop(stream, really=DirectorStream.stop):
+        time.sleep(0.5)
+        really(stream)
+        ended.append(stream)
+
+    monkeypatch.setattr(DirectorStream, "stop", stop)
+    watcher = start()
+    eventually(lambda: sample_of(lb01))
+    lb01.delete()
+    eventually(lambda: watcher.watched == set())
+    assert ended
 
 
 def test_two_workers_share_and_one_follows_the_other(start, make_director):
