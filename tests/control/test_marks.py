@@ -5,15 +5,18 @@ from ipaddress import ip_address
 
 import pytest
 
-from cluster import adopting, review
+from cluster import adopting, draft, review
 from cluster.audit import Actor
 from cluster.lvs.boot_place import BootPlace
+from cluster.lvs.drain import Event
 from cluster.lvs.marks import MarkRule
 from cluster.lvs.packets import read_packets
 from cluster.lvs.table import ServiceAddress
+from cluster.management.wish import document_of, load
 from cluster.models import Host, RealServer, Run, Vip, VirtualService
-from tests.build import eth_vip
+from tests.build import WEB1, eth_vip
 from tests.control.test_comparing import observe, row
+from tests.control.test_draining import advance, begin, say, weights
 from tests.model_host import output
 
 State = Run.State
@@ -202,3 +205,36 @@ def test_rights_of_old_do_not_hide_a_director_with_marks_by_hand(by_hand):
     observe(by_hand)
     assert by_hand.host("lb01").state.marks == ()
     assert "No rule was found" in str(survey(by_hand).refusal)
+
+
+def test_a_real_server_is_drained_out_of_all_ports_of_a_mark_and_comes_back(lab):
+    want(lab).servers.update(weight=3)
+    lab.apply()
+    before = lab.states()
+    lab.models["lb01"].connections[f"{WEB1}:0"] = (1, 4)
+    drain = begin(lab, reuse=False)
+    assert advance(lab, drain) == "draining"
+    assert weights(lab, FWM7) == {"6": 0, "9": 3}
+    assert drain.seen["left"] == [["FWM 7", 4, 1]]
+    lab.models["lb01"].connections.clear()
+    assert advance(lab, drain) == "out"
+    assert weights(lab, FWM7) == {"9": 3}
+    assert "10.0.1.31" not in str(lab.models["web1"].state.addresses)
+    assert lab.models["lb01"].state.marks == RULES
+    assert say(lab, drain, Event.BACK) == "restored"
+    assert lab.states() == before
+    assert not lab.cluster.changed_services()
+
+
+def test_a_mark_survives_a_file_and_a_revision(lab):
+    want(lab, lines="10.0.1.31 tcp 80,443,8000-8010\n10.0.1.32 udp 53")
+    assert lab.apply().state == State.CONVERGED
+    written = document_of(lab.cluster)
+    assert written["services"][0]["packets"][0]["ports"] == [80, 443, "8000-8010"]
+    VirtualService.objects.all().delete()
+    draft.load(lab.cluster, lab.cluster.applied())
+    assert document_of(lab.cluster) == written
+    VirtualService.objects.all().delete()
+    load(lab.cluster, written, "lab.yaml", Actor())
+    assert document_of(lab.cluster) == written
+    assert not lab.plan().steps.exists()
