@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help setup setup-dev setup-test demo run test check check-static check-unit \
-	test-unit test-services test-hosts test-long lock clean
+	test-unit test-services test-hosts test-long pictures lock clean
 
 help: ## show this list
 	@echo "make demo   a real LVS cluster on this machine, with the dashboard in front of it"
@@ -92,6 +92,9 @@ endif
 
 test-long: setup-test ## what takes an hour or two on real hosts
 	$(ON_HOSTS) -m long
+
+pictures: setup-test ## take the pictures of the documentation, on the lab under traffic
+	PIRANHA_PICTURES=1 $(PYTEST) -q tests/browser/test_live.py -k pictures
 
 lock: setup-dev ## resolve requirements*.in again, with hashes
 	$(COMPILE) requirements.in -o requirements.txt
