@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from cluster.lvs.command import Command
-from cluster.remote.shell import Output, Shell
+from cluster.remote.shell import NothingSent, OutcomeUnknown, Output, Shell
 from tests.control.test_recovery import good
 
 
@@ -14,7 +14,7 @@ def at(
     such a one goes in round trips of its own."""
     in_order = shell.run_in_order
 
-    def run_in_order(commands: Sequence[Command]) -> Iterator[Output]:
+    def run_in_parts(commands: Sequence[Command]) -> Iterator[Output]:
         point = next((n for n, one in enumerate(commands) if due(one)), -1)
         if point < 0:
             yield from in_order(commands)
@@ -27,7 +27,23 @@ def at(
         output = send(one)
         yield output
         if after and good(one, output):
-            yield from run_in_order(after)
+            yield from run_in_parts(after)
 
-    shell.run_in_order = run_in_order
+    shell.run_in_order = lambda commands: _told_apart(
+        shell.name, run_in_parts(commands)
+    )
     return shell
+
+
+def _told_apart(name: str, answers: Iterator[Output]) -> Iterator[Output]:
+    """Yield the answers. A login that is lost after the first of them is no NothingSent:
+    of those that would have gone together some were carried out."""
+    answered = False
+    try:
+        for output in answers:
+            answered = True
+            yield output
+    except NothingSent as error:
+        if not answered:
+            raise
+        raise OutcomeUnknown(name, str(error)) from error
