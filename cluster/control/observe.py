@@ -117,7 +117,8 @@ def observe(
     made by hand are looked at where the host lets us.
     """
     questions = (*(_OF_DIRECTORS if host.is_director else ()), *_OF_ALL)
-    answers = Answers(shell, [fact.command for fact in questions])
+    commands = [fact.command for fact in questions]
+    answers = Answers(shell, [*commands, facts.boot(host.ssh_user).command])
     state = _observe(host, answers, gue=gue)
     mine = set(families)
     others = {s.at.family for s in state.table.services if s.at.mark} - mine

@@ -205,3 +205,22 @@ def test_each_step_has_a_time_of_its_own(lab):
     first, second = run.steps.filter(position__in=[2, 3])
     assert first.sent_at == second.sent_at
     assert (first.seconds, second.seconds) == (0.01, 0.01), "what the host answers"
+
+
+def test_a_host_is_read_in_one_round_trip(lab, monkeypatch):
+    """Only what is seldom of interest is asked for by itself."""
+    alone, ask = [], FakeShell.run
+
+    def run(shell, command):
+        if not is_write(command):
+            alone.append(command.line)
+        return ask(shell, command)
+
+    def run_all(shell, commands):
+        return [ask(shell, command) for command in commands]
+
+    monkeypatch.setattr(FakeShell, "run", run)
+    monkeypatch.setattr(FakeShell, "run_all", run_all)
+    run_ = confirmed(lab)
+    assert lab.attend(run_).state == Run.State.CONVERGED
+    assert not alone
