@@ -82,20 +82,27 @@ class Attendance:
     ) -> Generator[Output, None, None]:
         """Yield the answers; a login that had died unnoticed is made anew once."""
         warm = host.name in self.shells
-        if len(commands) > 1:
-            self.busy[host.name] = monotonic() + sequence.deadline_of(commands)
         try:
-            yield from self.shell(host).run_in_order(commands)
+            try:
+                yield from self._sent(host, commands)
+            except NothingSent:
+                if not warm:
+                    raise
+                self.shells.pop(host.name).close()
+                self.renew(sequence.deadline_of(commands))
+                yield from self._sent(host, commands)
         except NothingSent:
-            if not warm:
-                raise
-            self.shells.pop(host.name).close()
-            self.renew(sequence.deadline_of(commands))
-            yield from self.shell(host).run_in_order(commands)
+            self.busy.pop(host.name, None)
+            raise
         except RemoteError as error:
             self.lost[host.name] = error
             raise
         self.busy.pop(host.name, None)
+
+    def _sent(self, host: Host, commands: Sequence[Command]) -> Iterator[Output]:
+        if len(commands) > 1:
+            self.busy[host.name] = monotonic() + sequence.deadline_of(commands)
+        return self.shell(host).run_in_order(commands)
 
     def time_left(self, host: Host) -> float:
         """Return for how long a host may still go on with what was sent to it."""

@@ -110,15 +110,19 @@ class Progressing:
 
     def tell(self) -> None:
         steps = self.run.steps.exclude(state__in=["pending", "skipped"])
+        sent = []
         for step in steps.select_related("host").exclude(pk__in=self.told):
             if step.state in _OVER:
                 self.told.add(step.pk)
                 line, style = shown.step_line(step)
                 self.output.line(line, style)
-            elif step.state == Step.State.SENT and self.bar and self.task is not None:
-                said = shown.spoken(step.value.sentences[0])
-                text = Text(f"{step.host.name}: {said}").markup
-                self.bar.update(self.task, description=text)
+            elif step.state == Step.State.SENT:
+                sent.append(step)
+        if sent and self.bar and self.task is not None:
+            # The host is at the first of those that were sent together.
+            said = shown.spoken(sent[0].value.sentences[0])
+            text = Text(f"{sent[0].host.name}: {said}").markup
+            self.bar.update(self.task, description=text)
         if self.bar and self.task is not None:
             rows = self.run.steps.count()
             self.bar.update(self.task, completed=len(self.told), total=rows)

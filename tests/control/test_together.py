@@ -141,6 +141,30 @@ def test_a_host_is_looked_at_when_its_commands_must_have_ended(
     assert undone == [3, 2]
 
 
+def test_a_login_that_died_unnoticed_is_made_anew(lab, monkeypatch, waited):
+    """Nothing of the round trip had left, so that it leaves now, once."""
+    run = confirmed(lab)
+    opened, connect = [], lab.connect
+
+    def connecting(host):
+        shell = connect(host)
+        opened.append(shell)
+        return shell
+
+    def close_others(shell, command, carry_out):
+        for other in opened:
+            if other.name == "lb01" and other is not shell:
+                other.close()
+        return carry_out()
+
+    monkeypatch.setattr(lab, "connect", connecting)
+    at(monkeypatch, 7, close_others)
+    assert lab.attend(run).state == Run.State.CONVERGED
+    writes = lab.writes()
+    assert len(writes) == len(set(writes))
+    assert not waited
+
+
 def test_after_a_single_command_nobody_waits(lab, monkeypatch, waited):
     run = confirmed(lab)
     at(monkeypatch, 1, lose)
