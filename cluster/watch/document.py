@@ -49,7 +49,7 @@ def encode(sample: Sample) -> bytes:
             _HEAD.pack(len(head)),
             head,
             _whole(list(whole)),
-            array("d", chain.from_iterable(rates)).tobytes(),
+            array("d", [*chain.from_iterable(rates)]).tobytes(),
         )
     )
 

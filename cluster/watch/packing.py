@@ -72,19 +72,17 @@ def pack(sample: Sample) -> bytes:
     seen = not sample.services
     for service in sample.services:
         seen |= _add_service(service, keys, connections, blind)
-    whole = (*(sample.total_rates or _UNKNOWN), sample.active, sample.inactive)
-    cells = array("f", whole)
     rates = [known or _UNKNOWN for known in map(sample.rates.get, keys)]
-    columns = (*zip(*rates, strict=True), *zip(*connections, strict=True))
-    cells.extend(chain.from_iterable(zip(*columns, strict=True)))
+    pairs = zip(rates, connections, strict=True)
+    cells = [*(sample.total_rates or _UNKNOWN), sample.active, sample.inactive]
+    cells += chain.from_iterable(chain.from_iterable(pairs))
     for place in blind if seen else (0, *blind):
         for column in _OUT:
             cells[place * WIDTH + column] = nan
-    if sys.byteorder == "big":
-        cells.byteswap()
+    numbers = struct.pack(f"<{len(cells)}f", *cells)
     layout = _compressed("\n".join(keys))
     boot = zlib.crc32(sample.boot_id.encode())
-    return _HEAD.pack(VERSION, boot, len(layout)) + layout + cells.tobytes()
+    return _HEAD.pack(VERSION, boot, len(layout)) + layout + numbers
 
 
 def _add_service(

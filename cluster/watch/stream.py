@@ -51,17 +51,16 @@ def in_background(work: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def identity(host: Host) -> tuple[object, ...]:
-    """Return what a stream depends on; when it changes, the stream starts anew."""
-    return (
-        host.name,
-        host.ssh_address,
-        host.ssh_port,
-        host.ssh_user,
-        host.host_key,
-        host.credential_id,
-        host.credential.public_key,
-    )
+# What a stream depends on; when one of them changes, the stream starts anew.
+IDENTITY = (
+    "name",
+    "ssh_address",
+    "ssh_port",
+    "ssh_user",
+    "host_key",
+    "credential_id",
+    "credential__public_key",
+)
 
 
 class DirectorStream:
@@ -77,7 +76,6 @@ class DirectorStream:
         on_sample: Callable[[DirectorStream, Sample], None],
     ) -> None:
         self.host = host
-        self.identity = identity(host)
         self.command = command
         self.error: RemoteError | None = None
         self.last_sample: Sample | None = None
