@@ -5,7 +5,7 @@ built-ins of bash (no process is started), only ``ipvsadm --stats`` needs sudo. 
 is a few sections, each behind one byte 0x1D and a line with its name::
 
     \\x1dboot\\n<boot id>\\x1dtable\\n<ip_vs>\\x1dtotal\\n<ip_vs_stats>
-    \\x1dstats\\n<ipvsadm>\\x1dstatus 0 8231\\n
+    \\x1dstats\\n<ipvsadm>\\x1dstatus\\n0 8231 0
 
 ``table`` and ``total`` are missing while ip_vs is not loaded; asking ipvsadm then would
 load it. ``stats`` comes less often where it is costly, ``addresses`` every 10 s, and
@@ -65,7 +65,7 @@ while :; do
       slow=$((cost * worst > longest ? cost * worst : longest))
       ((pause = pause > slow ? slow : pause))
       ((stats_at = due + pause - pause % period))
-      printf -v frame "\035status\037%s %s" "$status" "$cost"
+      printf -v frame "\035status\037%s %s %s" "$status" "$cost" "$((stats_at - due))"
     fi
     if ((n % seldom == 0)); then
       : @SELDOM@
@@ -92,7 +92,7 @@ while :; do
   if [ -r "$proc/net/ip_vs" ]; then
     printf '\035table\n'; cat "$proc/net/ip_vs"
     printf '\035total\n'; cat "$proc/net/ip_vs_stats"
-    printf '\035stats\n'; $stats </dev/null 2>&1; printf '\035status\n%s 0' "$?"
+    printf '\035stats\n'; $stats </dev/null 2>&1; printf '\035status\n%s 0 0' "$?"
     if [ $((n % seldom)) -eq 0 ]; then
       : @SELDOM@
     fi
@@ -167,8 +167,9 @@ class Sections:
     """One frame as bytes, not yet parsed. None: this frame does not say.
 
     *table* is None when ip_vs is not loaded. *stats* is what ipvsadm printed, its
-    complaint when *status* is not 0; *stats_seconds* is how long it took. *seldom* has what
-    was asked of ``SELDOM``.
+    complaint when *status* is not 0; *stats_seconds* is how long it took, and
+    *stats_pause* how long it is left alone for that. *seldom* has what was asked of
+    ``SELDOM``.
     """
 
     boot_id: str
@@ -177,6 +178,7 @@ class Sections:
     stats: bytes | None = None
     status: int | None = None
     stats_seconds: float = 0.0
+    stats_pause: float = 0.0
     addresses: bytes | None = None
     seldom: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -194,7 +196,7 @@ def split_frame(body: bytes) -> Sections:
         found[name.decode("ascii", "replace")] = content
     if "boot" not in found:
         raise SectionError("the section boot is missing")
-    status, seconds = _status(found.get("status"))
+    status, seconds, pause = _status(found.get("status"))
     return Sections(
         boot_id=found["boot"].decode("ascii", "replace").strip(),
         table=found.get("table"),
@@ -202,16 +204,17 @@ def split_frame(body: bytes) -> Sections:
         stats=found.get("stats"),
         status=status,
         stats_seconds=seconds,
+        stats_pause=pause,
         addresses=found.get("addresses"),
         seldom={name: text for name, text in found.items() if name in SELDOM},
     )
 
 
-def _status(text: bytes | None) -> tuple[int | None, float]:
+def _status(text: bytes | None) -> tuple[int | None, float, float]:
     if text is None:
-        return None, 0.0
+        return None, 0.0, 0.0
     try:
-        status, microseconds = (int(word) for word in text.split())
+        status, cost, pause = (int(word) for word in text.split())
     except ValueError as error:
         raise SectionError(f"not a status: {text[:40]!r}") from error
-    return status, microseconds / 1_000_000
+    return status, cost / 1_000_000, pause / 1_000_000

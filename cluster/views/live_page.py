@@ -19,8 +19,6 @@ from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from cluster.lvs.frame import PERIOD
-from cluster.lvs.settings import SyncDaemon, Timeouts
-from cluster.lvs.settings_plan import described
 from cluster.lvs.table import VirtualService
 from cluster.lvs.wish import ClusterWish
 from cluster.models import AuditHead, Cluster, Host
@@ -28,6 +26,7 @@ from cluster.numbers import bytes_rate, count, rate
 from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
 from cluster.views.kpi import Kpi
+from cluster.views.live_director import Director
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
 from cluster.watch import board, store
@@ -42,47 +41,6 @@ LONG_TABLE = 60
 # Services that can be drawn alone; the table has all of them.
 MOST_PICTURES = 8
 REGIONS = ("chips", "top", "panel", "table")
-
-
-@dataclass(frozen=True, slots=True)
-class Director:
-    """A director now. *sample* is None unless it is fresh, *age* that of the newest."""
-
-    host: Host
-    sample: Mapping[str, Any] | None
-    age: float | None
-    vips: tuple[str, ...]
-
-    @property
-    def state(self) -> str:
-        if self.host.trouble:
-            return str(self.host.trouble["kind"]).upper()
-        if not self.host.host_key:
-            return "KEY_NOT_ACCEPTED"
-        if self.sample is None:
-            return board.UNKNOWN
-        return "ACTIVE" if self.vips else "STANDBY"
-
-    @property
-    def entries(self) -> int | None:
-        """How many connections its table has, but for templates of persistence."""
-        sample = self.sample
-        return sample["active"] + sample["inactive"] if sample else None
-
-    @property
-    def timeouts(self) -> str:
-        found = (self.sample or {}).get("timeouts")
-        return described(Timeouts(**found)) if found else ""
-
-    @property
-    def sync_daemons(self) -> list[SyncDaemon]:
-        found = (self.sample or {}).get("daemons") or []
-        return [SyncDaemon.from_json(one) for one in found]
-
-    @property
-    def silent(self) -> bool:
-        """No numbers, and nobody has found out why yet."""
-        return self.sample is None and not self.host.trouble
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class Sample:
 
     *at* is our clock when the frame came; *counted_at* when ipvsadm was last asked for
     the counters of the rows, None before the first time. *error* is its complaint.
-    *sent_at* is the director's clock at the end of the frame.
+    *sent_at* is the director's clock at the end of the frame, *listing* how many seconds
+    ipvsadm takes and after how many it is asked again.
     """
 
     at: float
@@ -42,6 +43,7 @@ class Sample:
     error: str = ""
     sent_at: float = 0.0
     seldom: Seldom = field(default_factory=Seldom)
+    listing: tuple[float, float] = (0.0, PERIOD)
 
     @property
     def total_rates(self) -> Rates | None:
@@ -70,6 +72,7 @@ class Sample:
             "error": self.error,
             "counted_at": self.counted_at,
             "addresses": self.addresses,
+            "listing": list(self.listing),
             **self.seldom.as_json(),
             "active": self.active,
             "inactive": self.inactive,
@@ -119,6 +122,7 @@ class Sampler:
         self._rows = Meter()
         self._total = Meter()
         self._seldom = Seldom()
+        self._asked = (0.0, PERIOD)
         self._table: bytes = b""
         self._table_reader = TableReader()
         self._services: tuple[KernelService, ...] = ()
@@ -159,6 +163,7 @@ class Sampler:
             error=self._error or _strange(self._strange + self._listing.unknown),
             sent_at=moment.there,
             seldom=self._seldom,
+            listing=self._asked,
         )
 
     def _list(self, table: bytes) -> None:
@@ -184,6 +189,7 @@ class Sampler:
     def _count(
         self, sections: Sections, stats: bytes, moment: Moment, at: float
     ) -> None:
+        self._asked = sections.stats_seconds, max(sections.stats_pause, PERIOD)
         if sections.status:
             text = stats.decode("utf-8", "replace")
             self._error = text.strip()[:500] or f"exit status {sections.status}"

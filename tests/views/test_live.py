@@ -209,3 +209,12 @@ def test_what_a_director_did_not_say_is_left_out(lab, operator):
     assert "connections in its table" in html
     assert "sync " not in html
     assert "again at" not in html
+
+
+def test_a_director_that_is_slow_to_list_its_counters_says_so(lab, operator):
+    lab.add_service()
+    show(lab, listing=(1.24, 12.0))
+    html = text(operator)
+    assert "counters every 12 s, because ipvsadm takes 1.2 s to list them" in html
+    show(lab)
+    assert "because ipvsadm takes" not in text(operator)
