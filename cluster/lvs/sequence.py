@@ -20,7 +20,7 @@ from cluster.lvs.script import here_document
 MARGIN = 2.0
 # What one command is expected to take at most on a slow host; one of them may be stuck
 # for a whole DEADLINE.
-QUICK = 1.0
+QUICK = 1.5
 ON_THE_LAN = 4.0  # arping waits for answers
 # A lease has to outlast a sequence, and a run whose worker died waits for its end.
 LONGEST = 20.0

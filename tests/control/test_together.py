@@ -135,7 +135,7 @@ def test_a_host_is_looked_at_when_its_commands_must_have_ended(
     lab.attend(run)
     assert run.state == Run.State.RETURNED, [str(s) for s in run.account_sentences]
     assert lab.states() == before
-    assert 10 < sum(waited) < 16
+    assert 10 < sum(waited) < 18
     assert max(waited) <= sending.PATIENCE
     undone = [s.undoes.position for s in run.steps.exclude(undoes=None)]
     assert undone == [3, 2]

@@ -187,8 +187,8 @@ TABLE = Command(("ipvsadm", "-R"), b"x" * LARGE + b"\n", root=True, deadline=15.
     [
         ([QUICK], LONGEST, 1),
         ([QUICK] * 3, LONGEST, 3),
-        ([QUICK] * 30, LONGEST, 10),
-        ([QUICK] * 30, 12.0, 2),
+        ([QUICK] * 30, LONGEST, 6),
+        ([QUICK] * 30, 13.0, 2),
         ([QUICK] * 30, 0.0, 1),
         ([ARPING] * 3, LONGEST, 2),
         ([TABLE, QUICK], LONGEST, 1),
