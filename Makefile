@@ -62,7 +62,7 @@ check-static: setup-dev
 	$(MANAGE) makemigrations --check --dry-run
 
 check-unit: setup-dev
-	$(PYTEST) -q -n 2 -m "$(UNIT) and not slow"
+	$(PYTEST) -q -n 2 --hypothesis-profile=quick -m "$(UNIT) and not slow"
 
 test: setup-test check-static test-unit test-services test-hosts ## the tests, on real parts (and make test-long)
 	@echo "All tests passed$(if $(PIRANHA_TEST_WITHOUT), WITHOUT: $(PIRANHA_TEST_WITHOUT))."

@@ -19,6 +19,8 @@ from tests.services import open_redis
 
 # A busy machine is no fault of the code: pytest-timeout watches over what hangs.
 hypothesis_settings.register_profile("any machine", deadline=None)
+# For make check; make test tries a hundred of each.
+hypothesis_settings.register_profile("quick", deadline=None, max_examples=25)
 hypothesis_settings.load_profile("any machine")
 
 

@@ -39,7 +39,7 @@ TUN = {"method": "tun"}
 # option of ipvsadm: the service, its real server, the field, words of the reason
 REFUSED = {
     # -t -u --sctp-service
-    "port 0": ({"port": 0}, {}, "port", "out of range: 1 to 65535"),
+    "port 0": ({"port": 0}, {}, "port", "Switch persistence on, or write a port"),
     "port too high": ({"port": 65536}, {}, "port", "out of range"),
     "no such protocol": ({"protocol": "icmp"}, {}, "protocol", "not possible here"),
     # -s

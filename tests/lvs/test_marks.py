@@ -43,13 +43,9 @@ LISTED = """\
 PACKETS = st.builds(
     lambda protocol, address, ports: Packets(protocol, address, *sorted(ports)),
     st.sampled_from(Protocol),
-    st.ip_addresses().filter(lambda one: one.version == 4 or one in marks_unicast()),
+    st.ip_addresses(v=4) | st.ip_addresses(network="fd00::/8"),
     st.tuples(st.integers(1, 65535), st.integers(1, 65535)),
 )
-
-
-def marks_unicast():
-    return ip_interface("fd00::/8").network
 
 
 RULES = st.builds(MarkRule, st.integers(1, 2**32 - 1), PACKETS)
