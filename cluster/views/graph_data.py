@@ -16,6 +16,7 @@ from cluster.numbers import bytes_rate, count, rate
 from cluster.views.graph_look import DIRECTOR, SUM, GraphLook
 from cluster.watch import history
 from cluster.watch.levels import RAW
+from cluster.watch.packing import REPLIES
 from cluster.watch.points import Known, Points
 
 # More lines than that cannot be told apart: the smallest are added up.
@@ -57,7 +58,6 @@ KINDS = (
         "bytes", gettext_lazy("Bytes"), "B/s", (("in_bytes", _IN), ("out_bytes", _OUT))
     ),
 )
-REPLIES = ("out_packets", "out_bytes")
 # Real servers side by side: in and out need a chart each.
 SPLIT_KINDS = (
     *KINDS[:3],

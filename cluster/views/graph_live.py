@@ -12,7 +12,7 @@ from cluster.views import graph_data
 from cluster.views.graph_look import SUM, GraphLook
 from cluster.watch import packing
 from cluster.watch.levels import RAW
-from cluster.watch.packing import VALUES, Row, Series
+from cluster.watch.packing import REPLIES, VALUES, Row, Series
 from cluster.watch.points import CARRIES, LATE
 
 
@@ -85,7 +85,11 @@ def _values(
             if row is not None:
                 rows.append(row)
     found: dict[str, float | None] = {}
+    into, out = (VALUES.index(name) for name in ("in_packets", "out_packets"))
+    blind = any(isnan(row[out]) and not isnan(row[into]) for row in rows)
     for n, name in enumerate(VALUES):
         known = [row[n] for row in rows if not isnan(row[n])]
+        if blind and name in REPLIES and not any(known):
+            known = []
         found[name] = round(sum(known), 2) if known else None
     return found

@@ -312,16 +312,20 @@ def kpis(live: Live) -> list[Kpi]:
 def spark(rings: Mapping[int, Sequence[Tick]], name: str) -> list[float]:
     """Return up to 30 means of the last five minutes, summed over the directors."""
     width = SPARK_SECONDS / SPARK_POINTS
-    sums: dict[int, float] = {}
+    rows: list[dict[int, float]] = []
     for ring in rings.values():
         bins: dict[int, list[float]] = {}
         for tick in ring:
             value = getattr(tick, name)
             if not isnan(value):
                 bins.setdefault(int(tick.at // width), []).append(value)
-        for place, values in bins.items():
-            sums[place] = sums.get(place, 0.0) + fmean(values)
-    return [round(sums[place], 2) for place in sorted(sums)]
+        if bins:
+            rows.append({place: fmean(values) for place, values in bins.items()})
+    places = sorted({place for row in rows for place in row})
+    # One director ticks before the other: that is no fall to what the first one has.
+    if places and not all(places[-1] in row for row in rows):
+        places.pop()
+    return [round(sum(row.get(place, 0.0) for row in rows), 2) for place in places]
 
 
 def picture_of(live: Live, look: Look) -> Picture | None:

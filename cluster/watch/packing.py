@@ -50,7 +50,8 @@ Row = tuple[float, ...]
 _HEAD = struct.Struct("<BII")
 _ROW = struct.Struct(f"<{WIDTH}f")
 _UNKNOWN = (nan,) * len(Rates._fields)
-_OUT = VALUES.index("out_packets"), VALUES.index("out_bytes")
+REPLIES = ("out_packets", "out_bytes")
+_OUT = tuple(map(VALUES.index, REPLIES))
 
 
 @dataclass(frozen=True, slots=True)

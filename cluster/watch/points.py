@@ -16,7 +16,7 @@ from math import inf
 from cluster.lvs.frame import PERIOD
 from cluster.watch.chunks import Columns
 from cluster.watch.levels import STATISTICS, combined, cuts, summary
-from cluster.watch.packing import VALUES, WIDTH
+from cluster.watch.packing import REPLIES, VALUES, WIDTH
 
 CARRIED = 3 * PERIOD
 LATE = 2 * CARRIED
@@ -176,7 +176,8 @@ def summed(parts: Sequence[Points]) -> Points:
     """Add up the same series of several directors; who is silent adds nothing.
 
     But no zero is claimed while a director is silent that carried something: the sum is
-    not known until another one carries something.
+    not known until another one carries something. Nor is there one of replies while
+    a director does not see its own: the others have counted none, and that is all.
     """
     if len(parts) == 1:
         return parts[0]
@@ -185,14 +186,37 @@ def summed(parts: Sequence[Points]) -> Points:
     missed = {place for line in busy for place in _missed(line)}
     unknown = {place for place in missed if not any(line[place] for line in busy)}
     traces = {}
+    blind = _blind(parts)
     for name in VALUES:
         found = [part.traces[name] for part in parts]
+        if name in REPLIES:
+            found = [_without_zeros(trace, blind) for trace in found]
         traces[name] = Trace(
             _added([trace.mean for trace in found], unknown),
             _added([trace.low for trace in found], unknown),
             _added([trace.high for trace in found], unknown),
         )
     return Points(first.at, first.step, traces)
+
+
+def _blind(parts: Sequence[Points]) -> set[int]:
+    """Return the places where a director counts what comes and does not see replies."""
+    found: set[int] = set()
+    for part in parts:
+        into, out = part.traces["in_packets"].mean, part.traces["out_packets"].mean
+        pairs = enumerate(zip(into, out, strict=True))
+        found |= {n for n, (i, o) in pairs if i is not None and o is None}
+    return found
+
+
+def _without_zeros(trace: Trace, places: Container[int]) -> Trace:
+    def known(line: Known) -> Known:
+        return [
+            None if not value and place in places else value
+            for place, value in enumerate(line)
+        ]
+
+    return Trace(known(trace.mean), known(trace.low), known(trace.high))
 
 
 def _carries(part: Points) -> list[bool | None]:

@@ -39,6 +39,7 @@
   const charts = new Map();
   const isLive = root.hasAttribute("data-live-graphs");
   const isFree = new URLSearchParams(location.search).has("from");
+  const LATE_SECONDS = 10;
   let paused = false;
 
   function zoom(since, until) {
@@ -85,10 +86,23 @@
   }
 
   // --- New points ---
+  // The newest moments of what was loaded may not have been written then: they are no
+  // gap, unless it lasts.
+  function dropUnwritten(data, t) {
+    const lines = Object.values(data.charts).flatMap((chart) => chart.lines);
+    const rows = lines.flatMap((line) => [line.values, line.low, line.high]).filter(Boolean);
+    let known = data.t.length;
+    while (known && rows.every((row) => row[known - 1] == null)) known -= 1;
+    if (known && t - data.t[known - 1] <= LATE_SECONDS) {
+      for (const row of [data.t, ...rows]) row.length = known;
+    }
+  }
+
   function add({ t, charts: values }) {
     const { data } = state;
     if (!data || t <= data.t[data.t.length - 1]) return;
     const span = state.until - state.since;
+    dropUnwritten(data, t);
     data.t.push(t);
     const first = data.t.findIndex((time) => time >= t - span);
     if (first > 0) data.t.splice(0, first);

@@ -141,3 +141,15 @@ def check(statistics, known):
         return
     assert (low, high, count) == (min(known), max(known), len(known))
     assert abs(total - sum(known)) <= 1e-6 * sum(known) * len(known) + 1e-9
+
+
+def test_a_standby_that_counts_no_replies_makes_none_of_those_that_are_not_seen():
+    """Two directors, direct routing: what the active one cannot see is never a zero."""
+    times = [0, 2, 4]
+    active = points([raw(times, out_packets=[nan] * 3)], 0, 6, 2)
+    standby = points([raw(times, **idle(3))], 0, 6, 2)
+    assert trace(summed([active, standby]), "out_packets") == [None] * 3
+    assert not summed([active, standby]).sees_replies()
+    nat = points([raw(times, out_packets=[7.0] * 3)], 0, 6, 2)
+    assert trace(summed([active, nat]), "out_packets") == [7.0] * 3
+    assert trace(summed([standby, standby]), "out_packets") == [0.0] * 3
