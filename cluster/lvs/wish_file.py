@@ -225,11 +225,10 @@ def _check(reader: Reader, entries: Iterable[_Entry], around: Surroundings) -> N
     """Ask the validator of the form about each service among the others."""
     seen: dict[ServiceAddress, None] = {}
     marked: list[tuple[ServiceAddress, Packets]] = []
-    alone = not any(entry.by_mark for entry in entries)
     for n, entry in enumerate(entries):
         at = entry.at
-        # Without marks only the same address collides, and a set is quick.
-        others = tuple(seen) if not alone else (at,) if at and at in seen else ()
+        # One port collides with the same address only, and a set is quick.
+        others = tuple(seen) if entry.by_mark else (at,) if at and at in seen else ()
         among = replace(around, services=others, marked=(*around.marked, *marked))
         for found in validate.check(entry.draft, among):
             path: Path = ("services", n, _key(found.field))
