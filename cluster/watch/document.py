@@ -107,8 +107,7 @@ def encode_sparks(sparks: dict[str, Any]) -> bytes:
     rows = sparks["rows"]
     lengths = [len(row) for row in rows.values()]
     head = json.dumps([sparks["slot"], list(rows), lengths]).encode()
-    points = (nan if p is None else p for p in chain.from_iterable(rows.values()))
-    return _HEAD.pack(len(head)) + head + array("f", points).tobytes()
+    return _HEAD.pack(len(head)) + head + b"".join(map(bytes, rows.values()))
 
 
 def decode_sparks(data: bytes) -> dict[str, Any]:

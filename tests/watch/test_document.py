@@ -1,3 +1,6 @@
+from array import array
+from math import nan
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +62,11 @@ def test_a_number_that_no_kernel_counts_does_no_harm():
     )
 )
 def test_points_keep_their_gaps(rows):
-    found = decode_sparks(encode_sparks({"slot": 7, "rows": rows}))
+    floats = {
+        key: array("f", [nan if point is None else point for point in points])
+        for key, points in rows.items()
+    }
+    found = decode_sparks(encode_sparks({"slot": 7, "rows": floats}))
     assert found["slot"] == 7
     assert found["rows"].keys() == rows.keys()
     for key, points in rows.items():

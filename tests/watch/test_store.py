@@ -3,6 +3,7 @@
 import json
 import math
 import uuid
+from array import array
 
 import pytest
 import redis
@@ -60,7 +61,8 @@ def test_nothing_is_asked_of_nobody():
 
 def test_lines_are_kept_beside(director):
     sparks = {"slot": 1, "rows": {"": [1.0, None]}}
-    store.publish([News(director, 1, sample(), sparks)])
+    rows = {"": array("f", [1.0, math.nan])}
+    store.publish([News(director, 1, sample(), sparks | {"rows": rows})])
     store.publish([News(director, 1, sample())])
     assert store.sparks([director]) == {director: sparks}
 
