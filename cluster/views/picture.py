@@ -12,7 +12,12 @@ from cluster.lvs import topology
 from cluster.lvs.topology import Box, Flow
 from cluster.numbers import DASH, bytes_rate, count, rate
 from cluster.states import state_of
-from cluster.watch.board import LISTED, ServerLine, ServiceLine
+from cluster.watch.board import (
+    FOREIGN,
+    WORST_FIRST,
+    ServerLine,
+    ServiceLine,
+)
 
 # More do not fit on a screen; the table has them all.
 MOST_SERVERS = 10
@@ -142,13 +147,14 @@ def _merged(lines: Iterable[ServiceLine]) -> list[MergedServer]:
 
 def _one(address: str, found: Sequence[tuple[ServerLine, float]]) -> MergedServer:
     servers = [server for server, _share in found]
-    states = [server.state for server in servers]
-    same = len(set(states)) == 1
-    worst = next((state for state in states if state != LISTED), LISTED)
+    states = {server.state for server in servers}
+    # What somebody else has there says nothing about what is ours.
+    ours = states - {FOREIGN} or states
+    worst = next(state for state in WORST_FIRST if state in ours)
     return MergedServer(
         name=servers[0].name or address,
         detail=address.strip("[]") if servers[0].name else "",
-        state=states[0] if same else worst,
+        state=worst,
         weights=tuple(dict.fromkeys(server.weight for server in servers)),
         share=fmean(share for _server, share in found),
         active=_whole(server.numbers.active for server in servers),

@@ -1,0 +1,50 @@
+"""What the picture says of a real server that is in several services."""
+
+from dataclasses import replace
+
+import pytest
+
+from cluster.views.picture import DirectorNode, picture
+from cluster.watch.board import DISABLED, DRIFT, FOREIGN, LISTED, UNKNOWN, Numbers
+from tests.views.test_live_table import WEB1, line
+
+NODE = DirectorNode("lb01", "10.0.1.3", "ACTIVE", ("10.0.1.31",))
+
+
+def drawn(*servers):
+    lines = [
+        line(server, key=f"TCP 10.0.1.{31 + n}:80") for n, server in enumerate(servers)
+    ]
+    found = picture([NODE], 0, lines)
+    assert found is not None
+    return found.servers[0]
+
+
+WORDS = {
+    (LISTED, LISTED): "ACTIVE",
+    (LISTED, DRIFT): "DRIFT",
+    (LISTED, FOREIGN): "ACTIVE",
+    (FOREIGN,): "NOT OURS",
+    (UNKNOWN, UNKNOWN): "UNKNOWN",
+    (DISABLED, LISTED): "DISABLED",
+    (DISABLED, DRIFT, LISTED): "DRIFT",
+}
+
+
+@pytest.mark.parametrize(("states", "word"), WORDS.items())
+def test_the_worst_state_of_what_is_ours(states, word):
+    servers = [replace(WEB1, state=state) for state in states]
+    assert drawn(*servers).word == word
+
+
+def test_weights_that_differ_are_all_told():
+    servers = [replace(WEB1, weight=weight) for weight in (3, 1, 3)]
+    assert drawn(*servers).weight == "weights 3, 1"
+    assert drawn(WEB1).weight == "weight 1"
+    many = [replace(WEB1, weight=weight) for weight in range(5)]
+    assert drawn(*many).weight == "several weights"
+
+
+def test_what_is_not_known_has_no_number():
+    unknown = replace(WEB1, numbers=Numbers(), weight=None)
+    assert drawn(unknown).rate == "\N{EN DASH}"
