@@ -203,7 +203,7 @@ def test_a_stream_that_breaks_is_told_and_comes_back(page, shop):
 
 
 PICTURES = {
-    "live": (LIVE, "light", (1440, 1010)),
+    "live": (LIVE, "light", (1440, 1580)),
     "live-dark": (LIVE, "dark", (1440, 1010)),
     "live-phone": (LIVE, "light", (390, 844)),
     "graphs": (f"{GRAPHS}?range=5m", "light", (1440, 900)),
