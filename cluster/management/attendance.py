@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Self
 
 from django.utils.translation import gettext as _
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -31,7 +29,7 @@ def connect(host: Host) -> Shell:
     return shell_for(host)
 
 
-class WatchedShell:
+class WatchedShell(Shell):
     """A Shell that tells before each command that something has happened."""
 
     def __init__(self, shell: Shell, tell: Callable[[], None]) -> None:
@@ -57,17 +55,6 @@ class WatchedShell:
 
     def close(self) -> None:
         self._shell.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def attend(run: Run, over: Callable[[Run], bool], tell: Callable[[], None]) -> None:

@@ -10,8 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import paramiko
 
@@ -71,7 +70,7 @@ def sent_line(command: Command) -> str:
     return f"LC_ALL=C {command.line}"
 
 
-class ParamikoShell:
+class ParamikoShell(Shell):
     """One thread at a time may use it; any thread may close it."""
 
     def __init__(self, target: Target, connection: Connection) -> None:
@@ -82,17 +81,6 @@ class ParamikoShell:
     @property
     def name(self) -> str:
         return self._target.name
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         self._connection.hang_up()

@@ -224,11 +224,13 @@ class Shell(Protocol):
     def close(self) -> None:
         """End the connection. May be called twice, and from another thread."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None: ...
+    ) -> None:
+        self.close()

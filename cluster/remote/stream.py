@@ -6,8 +6,7 @@ also cuts the frames and calls `on_frame`. See frames.py for the format.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import paramiko
 
@@ -26,6 +25,7 @@ from cluster.remote.shell import (
     NothingSent,
     Output,
     RemoteError,
+    Shell,
     StreamEnded,
     Target,
 )
@@ -70,7 +70,7 @@ def open_stream(
     return stream
 
 
-class Stream:
+class Stream(Shell):
     """Also a Shell: `run` uses a second channel of the same warm connection.
 
     One thread at a time may call `run`, never a callback; any thread may close it.
@@ -103,17 +103,6 @@ class Stream:
     @property
     def name(self) -> str:
         return self._target.name
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def run(self, command: Command) -> Output:
         return self._shell.run(command)
