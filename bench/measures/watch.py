@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -177,14 +178,15 @@ def _ansible(directors: Directors) -> float:
         task = {"ansible.builtin.raw": directors.fetching("{{ number }}")}
         book = [{"hosts": "all", "gather_facts": False, "tasks": [task] * tasks}]
         (folder / "play.yaml").write_text(json.dumps(book))
-        words = [str(ansible.program()), "-f", "20", "-i", "inventory.yaml"]
-        environment = os.environ | ansible.QUICK | {"HOME": str(folder)}
+        words = [str(ansible.program()), "-f", "10", "-i", "inventory.yaml"]
+        own = {"HOME": str(folder), "ANSIBLE_TIMEOUT": "60"}
+        environment = os.environ | ansible.QUICK | own
         return cpu(
             lambda: subprocess.run(
                 [*words, "play.yaml"],
                 cwd=folder,
                 env=environment,
-                stdout=subprocess.DEVNULL,
+                stdout=sys.stderr,
                 check=True,
             )
         )
