@@ -1,0 +1,61 @@
+"""Services under a firewall mark on real kernels: who answers, what is counted, what is
+left behind."""
+
+import pytest
+
+from cluster.lvs.table import ServiceAddress
+from tests.lab.site import Site
+
+pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(600)]
+VIP = "10.0.1.31"
+FWM7 = ServiceAddress.of_mark(7)
+WEBS = {"web1": "10.0.1.6", "web2": "10.0.1.9"}
+LISTEN = "/etc/nginx/sites-enabled/marks"
+RULES = (
+    "iptables-legacy -t mangle -S PREROUTING; ip6tables-legacy -t mangle -S PREROUTING"
+)
+
+
+@pytest.fixture
+def site(lab, db):
+    lab.clean()
+    # A second port that says who answers, as the first one does.
+    for name in WEBS:
+        lab.ssh(
+            name,
+            f"sed 's/80 default_server/8080/' /etc/nginx/sites-enabled/default >{LISTEN};"
+            " nginx -s reload",
+        )
+    yield Site(lab)
+    lab.clean()
+    for name in WEBS:
+        lab.ssh(name, "nginx -s reload")
+
+
+@pytest.fixture
+def before(site):
+    """What the hosts were like; after the test they are like that again."""
+    found = site.everything()
+    yield found
+    site.cluster.services.all().delete()
+    site.converge()
+    assert site.everything() == found
+
+
+def urls(*places):
+    return " ".join(f"-g http://{place}/" for place in places)
+
+
+def test_two_ports_with_persistence_are_one_service(site, before):
+    """http and its neighbour under mark 7: one client, one real server."""
+    site.want_marked(f"{VIP} tcp 80,8080", persistence=60)
+    site.converge()
+    answers = site.ask(urls(f"{VIP}:80", f"{VIP}:8080"), 4)
+    assert len(answers) == 8
+    assert len(set(answers)) == 1, "one client stays on one real server, by both ports"
+    found = site.lab.stats(conns=8)
+    assert found[FWM7, f"{WEBS[answers[0]]}:0"].conns == 8
+    listed = site.lab.ssh("lb01", "ipvsadm -Sn")
+    assert "-A -f 7 -s rr -p 60" in listed
+    rules = site.lab.ssh("lb01", RULES)
+    assert rules.count("--set-xmark 0x7/0xffffffff") == 2
