@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -104,21 +104,29 @@ def tick_of(sample: Sample) -> Tick:
 
 def latest(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return the newest sample of each director that has one."""
-    found = _documents("live", directors)
-    return {pk: decode(data) for pk, data in found.items()}
+    return _documents("live", directors, decode)
 
 
 def sparks(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
-    found = _documents("spark", directors)
-    return {pk: decode_sparks(data) for pk, data in found.items()}
+    return _documents("spark", directors, decode_sparks)
 
 
-def _documents(kind: str, directors: Iterable[int]) -> dict[int, bytes]:
+def _documents(
+    kind: str, directors: Iterable[int], read: Callable[[bytes], dict[str, Any]]
+) -> dict[int, dict[str, Any]]:
     pks = list(directors)
     if not pks:
         return {}
-    found = cast("list[bytes | None]", client().mget([f"{kind}:{pk}" for pk in pks]))
-    return {pk: data for pk, data in zip(pks, found, strict=True) if data}
+    keys = [f"{kind}:{pk}" for pk in pks]
+    datas = cast("list[bytes | None]", client().mget(keys))
+    found = {}
+    for pk, data in zip(pks, datas, strict=True):
+        try:
+            if data:
+                found[pk] = read(data)
+        except (ValueError, struct.error):
+            continue  # another version of us wrote it; ours is on its way
+    return found
 
 
 def ticks(

@@ -67,6 +67,14 @@ def test_lines_are_kept_beside(director):
     assert store.sparks([director]) == {director: sparks}
 
 
+@pytest.mark.parametrize("data", [b'{"at": 1.5, "services": []}', b"{}", b"\0\0\0\0"])
+def test_what_another_version_wrote_is_left_out(director, data):
+    for kind in ("live", "spark"):
+        store.client().set(f"{kind}:{director}", data, ex=60)
+    assert store.latest([director]) == {}
+    assert store.sparks([director]) == {}
+
+
 def test_a_server_that_is_away_is_an_error_of_redis(settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock?db=0"
     with pytest.raises(redis.RedisError):
