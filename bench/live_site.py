@@ -35,9 +35,15 @@ def site(services: int) -> Iterator[Site]:
     """Set Django up, start valkey, web and events, and stop them at the end."""
     with ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-live"))
+        sockets = [
+            socket.create_server(("127.0.0.1", 0), backlog=256) for _ in range(2)
+        ]
+        ports = [one.getsockname()[1] for one in sockets]
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "bench.live_settings",
             "PIRANHA_DATA": data,
+            "PIRANHA_PORT": str(ports[0]),
+            "PIRANHA_EVENTS_PORT": str(ports[1]),
         }
         import django
         from django.core.management import call_command
@@ -45,20 +51,19 @@ def site(services: int) -> Iterator[Site]:
         django.setup()
         call_command("migrate", verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        pids, ports = _processes(stack)
+        pids = _processes(stack, sockets)
         _wait_for(ports)
         yield Site(pids, ports[0], ports[1], _director(services), services)
 
 
-def _processes(stack: ExitStack) -> tuple[dict[str, int], list[int]]:
-    """Start valkey, web and events; return their process ids, and two ports."""
+def _processes(stack: ExitStack, sockets: Sequence[socket.socket]) -> dict[str, int]:
+    """Start valkey, web and events; return their process ids."""
     from django.conf import settings
 
     from piranha_web.supervisor import programs
     from piranha_web.supervisor.child import Child, environment
 
     programs.data_directories()
-    sockets = [programs.listen("127.0.0.1", 0) for _ in range(2)]
     pids = {}
     for program in (
         programs.valkey(settings.DATA, settings.VALKEY_SOCKET),
@@ -71,7 +76,7 @@ def _processes(stack: ExitStack) -> tuple[dict[str, int], list[int]]:
         stack.callback(child.terminate)
         assert child.process
         pids[program.name] = child.process.pid
-    return pids, [one.getsockname()[1] for one in sockets]
+    return pids
 
 
 def _wait_for(ports: Sequence[int]) -> None:
