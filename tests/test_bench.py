@@ -82,6 +82,7 @@ def test_an_unknown_measure_is_refused():
     assert "no_such_measure" in done.stdout
 
 
+@pytest.mark.slow
 def test_results_are_printed_and_kept():
     done = bench("parse")
     lines = done.stdout.splitlines()

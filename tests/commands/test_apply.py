@@ -163,6 +163,7 @@ def test_a_refused_rule_is_undone_and_partial_in_the_exit_code(lab, run_command)
     assert lab.states() == before
 
 
+@pytest.mark.slow
 def test_a_host_that_is_lost_on_the_way_is_partial(lab, run_command, monkeypatch):
     """web2 answers no more once its ARP is quiet: what is on it is not known."""
     run = lab.plan()
@@ -263,6 +264,7 @@ def test_without_it_the_command_says_how_and_a_second_one_keeps(
     assert run.state == State.CONVERGED
 
 
+@pytest.mark.slow
 def test_at_a_terminal_it_asks_whether_to_keep(lab, window, run_command, monkeypatch):
     monkeypatch.setattr("sys.stdin", Terminal("yes\nkeep\n"))
     done = run_command("apply", "lab", terminal=True)

@@ -257,6 +257,7 @@ def documents(draw):
     return {"cluster": "lab", "director": "lb01", "services": services}
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40,
     deadline=None,
@@ -305,6 +306,7 @@ def test_a_wish_keeps_names_and_what_is_off(lab):
     assert ip_address(WEB1) in draft.names(lab.cluster)
 
 
+@pytest.mark.slow
 def test_many_changes_fit_into_the_log(lab):
     part = (
         "- {{protocol: tcp, vip: 10.0.1.31, port: {0}, real_servers: [{{host: web1}}]}}"

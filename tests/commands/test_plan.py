@@ -155,6 +155,7 @@ def test_a_host_cannot_steer_the_terminal(lab, run_command, dead):
     assert printable(str(say("{a}", a="x\ty\n\r"))) == "x\ty\n\N{REPLACEMENT CHARACTER}"
 
 
+@pytest.mark.slow
 def test_wrong_arguments_end_with_1_in_a_real_process(process_environment):
     import subprocess
     import sys

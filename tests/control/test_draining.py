@@ -156,6 +156,7 @@ def test_a_weight_that_somebody_set_by_hand_is_not_counted_as_drained(lab, servi
     assert "has weight 2 for it" in str(drain.why_sentence)
 
 
+@pytest.mark.slow
 def test_slow_start_rises_in_steps(lab, serving):
     drain = begin(lab, Choice(10 * MINUTE, slow_start=3 * MINUTE))
     assert advance(lab, drain) == "out"

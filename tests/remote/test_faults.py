@@ -363,6 +363,7 @@ def test_commands_that_take_too_long_are_unknown_and_end(sshd, tmp_path, monkeyp
         assert not last.exists()
 
 
+@pytest.mark.slow
 def test_a_script_that_does_not_arrive_whole_is_not_begun(sshd, valve, tmp_path):
     first = tmp_path / "first"
     lines = b"x" * 63 + b"\n"
