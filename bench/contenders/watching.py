@@ -44,16 +44,18 @@ def main(directors: Directors) -> None:
         store.publish = counted
         before = memory()
         watcher.start()
-        settle(directors)
-        obey(
-            {"memory": memory() - before, "whole": memory()},
-            wait,
-            lambda: {
-                "frames": Reading.objects.count(),
-                "published": published,
-            },
-        )
-        watcher.stop()
+        try:
+            settle(directors)
+            obey(
+                {"memory": memory() - before, "whole": memory()},
+                wait,
+                lambda: {
+                    "frames": Reading.objects.count(),
+                    "published": published,
+                },
+            )
+        finally:
+            watcher.stop()  # its threads would keep the process alive
 
 
 def add_hosts(directors: Directors) -> None:
