@@ -8,6 +8,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import Visitor
 from tests.lab.person import wait_until
 
 pytestmark = [
@@ -113,8 +114,9 @@ def test_a_drain_is_seen_on_the_live_page_and_taken_back(visitor, shop, lab):
     page.get_by_label("Floor, percent").fill("10")
     page.get_by_role("button", name=re.compile("^Drain")).click()
     page.wait_for_load_state()
-    live = page.context.new_page()
-    live.goto(f"{visitor.base}/clusters/lab/")
+    other = Visitor(page.context.new_page(), shop)
+    other.go("/clusters/lab/")
+    live = other.page
     card = live.locator(".drain-card")
     expect(card).to_contain_text("web1", timeout=60_000)
     expect(
@@ -123,9 +125,7 @@ def test_a_drain_is_seen_on_the_live_page_and_taken_back(visitor, shop, lab):
         )
     ).to_have_count(3, timeout=120_000)
     assert rule(lab) == "0"
-    visitor.page = live
-    visitor.check("live-draining")
-    visitor.page = page
+    other.check("live-draining")
     live.get_by_role("link", name=re.compile("bring back|Bring back|Decide")).click()
     live.get_by_role("button", name="Bring back").click()
     wait_until(lambda: rule(lab) not in ("0", ""), 120, "web1 has its weight again")
