@@ -19,6 +19,7 @@ from datetime import timedelta
 import redis
 from django.db import (
     DatabaseError,
+    IntegrityError,
     InterfaceError,
     close_old_connections,
     connections,
@@ -219,13 +220,17 @@ class Watcher:
     def _write_readings(self) -> None:
         with self._lock:
             readings, self._readings = self._readings, []
-        if not readings:
-            return
-        Reading.objects.bulk_create(
+        rows = [
             Reading(director_id=pk, at=sample.at, data=pack(sample))
             for pk, sample in readings
             if pk in self._streams
-        )
+        ]
+        try:
+            Reading.objects.bulk_create(rows)
+        except IntegrityError:
+            # One was deleted a moment ago: the readings of the others are kept.
+            there = set(Host.objects.values_list("pk", flat=True))
+            Reading.objects.bulk_create(r for r in rows if r.director_id in there)
 
     def _end(self) -> None:
         # Streams first: a director that is given back has no watcher any more.

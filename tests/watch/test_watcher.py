@@ -158,6 +158,26 @@ def test_it_watches_a_director_until_its_stream_has_ended(
     assert ended
 
 
+def test_a_director_that_is_deleted_takes_no_readings_of_others_along(
+    start, make_director, monkeypatch
+):
+    both = {make_director(number).pk for number in (1, 2)}
+    together = []
+
+    def create(rows, really=Reading.objects.bulk_create):
+        rows = list(rows)
+        if not together and {row.director_id for row in rows} == both:
+            together.extend(rows)
+            Host.objects.filter(pk=max(both)).delete()
+        return really(rows)
+
+    monkeypatch.setattr(Reading.objects, "bulk_create", create)
+    start()
+    eventually(lambda: together)
+    kept = [row.at for row in together if row.director_id == min(both)]
+    eventually(lambda: Reading.objects.filter(at__in=kept).count() == len(kept))
+
+
 def test_two_workers_share_and_one_follows_the_other(start, make_director):
     hosts = {make_director(number).pk for number in range(1, 5)}
     first = start()
