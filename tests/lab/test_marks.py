@@ -1,13 +1,15 @@
 """Services under a firewall mark on real kernels: who answers, what is counted, what is
 left behind."""
 
+from collections import Counter
+
 import pytest
 
 from cluster.lvs.table import ServiceAddress
 from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(600)]
-VIP = "10.0.1.31"
+VIP, VIP2 = "10.0.1.31", "10.0.1.32"
 FWM7 = ServiceAddress.of_mark(7)
 WEBS = {"web1": "10.0.1.6", "web2": "10.0.1.9"}
 LISTEN = "/etc/nginx/sites-enabled/marks"
@@ -59,3 +61,21 @@ def test_two_ports_with_persistence_are_one_service(site, before):
     assert "-A -f 7 -s rr -p 60" in listed
     rules = site.lab.ssh("lb01", RULES)
     assert rules.count("--set-xmark 0x7/0xffffffff") == 2
+
+
+def is_refused(site, place):
+    """Whether the director itself answers, with a reset."""
+    return site.lab.ssh("client", f"curl -sm 5 http://{place}/; echo $?") == "7\n"
+
+
+@pytest.mark.long
+def test_two_vips_without_persistence_are_balanced_together(site, before):
+    site.want_marked(f"{VIP} tcp 80\n{VIP2} tcp 8000-8100")
+    site.converge()
+    answers = site.ask(urls(f"{VIP}:80", f"{VIP2}:8080"), 5)
+    assert Counter(answers) == {"web1": 5, "web2": 5}
+    # Round robin goes on over both: the first VIP always meets the same one.
+    assert set(answers[::2]) != set(answers[1::2])
+    found = site.lab.stats(conns=10)
+    assert found[FWM7, "10.0.1.6:0"].conns == 5
+    assert is_refused(site, f"{VIP2}:80"), "that port has no mark"
