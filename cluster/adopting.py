@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from cluster import draft
-from cluster.lvs import differences, edits, mark_check, marks
+from cluster.lvs import differences, edits, fullnat, mark_check, marks
 from cluster.lvs.adoption import is_labelled, label_number
 from cluster.lvs.change import Change
 from cluster.lvs.host import INNER, BoundAddress, HostState
@@ -98,6 +98,8 @@ def _whole(service: VirtualService, state: HostState) -> VirtualService:
     packets get the mark."""
     replaced = any(rule.at == service.at for rule in state.source_nat)
     marked = marks.packets_of(service.at, state.marks)
+    if service != (wished := fullnat.as_wished(service)):
+        return replace(wished, packets=marked)
     return replace(service, source_nat=replaced, packets=marked)
 
 
@@ -105,6 +107,11 @@ def refusal(service: VirtualService, state: HostState) -> Sentence | None:
     """Return why the wish cannot hold this service, None when it can."""
     if service.at.mark and (why := mark_check.not_ours(service, state.other_marks)):
         return why
+    if fullnat.is_used(Table((service,))):
+        return _(
+            "Its local addresses for FULLNAT are no range of IPv4 addresses, first to"
+            " last: the wish cannot say them."
+        )
     kept = draft.as_stored(service)
     if kept is None:
         return _("The dashboard has no form for this kind of service yet.")

@@ -8,7 +8,7 @@ exists fails with status 2, ``ipvsadm -R`` ends with 0 though rules were refused
 import json
 import re
 from dataclasses import replace
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 
 from cluster.lvs import arming, marks, rules, script, source_nat
 from cluster.lvs.boot_place import BOOT_FILE, UNITS, digest, units
@@ -36,6 +36,7 @@ class ModelHost:
     def __init__(self, state: HostState) -> None:
         self.state = state
         self.booted_with = state
+        self.patched = state.fullnat  # its ipvsadm and its kernel know FULLNAT
         self.writes: list[str] = []
         self.taken: set[str] = set()  # addresses that somebody else on the LAN has
         self.refused: set[str] = set()  # rules that this kernel will not take
@@ -55,6 +56,7 @@ class ModelHost:
             self.booted_with.sysctls,
             boot=boot,
             settings=self.booted_with.settings,
+            fullnat=self.booted_with.fullnat,
         )
 
     def __call__(self, command: Command) -> Output:
@@ -309,6 +311,8 @@ class ModelHost:
             return output(_thresholds(self.state.table))
         if words == ("-Ln", "--persistent-conn"):
             return output(self._connections())
+        if words[:1] in (("-G",), ("--help",)):
+            return self._patched(words)
         if words[:1] != ("-R",):
             return self._setting(words)
         complaints = ""
@@ -316,6 +320,19 @@ class ModelHost:
             if line in self.refused or not self._rule(line):
                 complaints += f"refused: {line}\n"
         return output(complaint=complaints)
+
+    def _patched(self, words):
+        """What a patched ipvsadm says of itself, and of local addresses of a service."""
+        option, *switches = words
+        if option == "--help":
+            more = "  --fullnat -b\n  --add-laddr -P\n  --del-laddr -Q\n"
+            return output("Usage:\n" + (more if self.patched else ""))
+        assert self.patched
+        (one,) = (s for s in self.state.table.services if [*s.at.switches] == switches)
+        lines = ["VIP:VPORT TOTAL SNAT_IP CONFLICTS CONNS"]
+        lines.append(f"{one.at.place:<20} {len(one.laddrs):<8} ")
+        lines += [f"{'':<29} {local!s:<20} {0:<10} {0:<10}" for local in one.laddrs]
+        return output("".join(line + "\n" for line in lines))
 
     def _connections(self):
         lines = []
@@ -357,15 +374,17 @@ class ModelHost:
     def _rule(self, line):
         """Do what the kernel does with one rule; False when it refuses."""
         after = apply_rule(self.state.table, line)
-        if after is None:
+        patched = line[:2] in ("-P", "-Q") or (line[:2] in "-a-e" and " -b " in line)
+        if after is None or (patched and not self.patched):
             return False
         self._write(line, table=after)
         return True
 
 
 def _listed(table: Table) -> str:
-    """Return what ``ipvsadm -Sn`` says, which leaves thresholds out."""
-    return re.sub(r" -[xy] \d+", "", rules.render(table))
+    """Return what ``ipvsadm -Sn`` says: no thresholds and no local addresses."""
+    text = re.sub(r"^-P .*\n", "", rules.render(table), flags=re.MULTILINE)
+    return re.sub(r" -[xy] \d+", "", text)
 
 
 def _thresholds(table: Table) -> str:
@@ -425,6 +444,8 @@ def apply_rule(before: Table, line: str) -> Table | None:
     verb, rest = line.split(" ", 1)
     if verb in ("-d", "-D"):
         return _deleted(before, verb, rest)
+    if verb in ("-P", "-Q"):
+        return _local_changed(before, verb, rest)
     add = {"-E": "-A", "-e": "-a"}.get(verb, verb)
     head = "" if add == "-A" else "-A " + " ".join(rest.split(" -r ")[:1]) + " -s rr\n"
     parsed = rules.parse(f"{head}{add} {rest}\n")
@@ -434,7 +455,8 @@ def apply_rule(before: Table, line: str) -> Table | None:
     if add == "-A":
         if (old is None) == (verb == "-E"):
             return None
-        return _with(before, replace(new, servers=old.servers if old else ()))
+        kept = (old.servers, old.laddrs) if old else ((), ())
+        return _with(before, replace(new, servers=kept[0], laddrs=kept[1]))
     if old is None:
         return None
     (one,) = new.servers
@@ -443,6 +465,19 @@ def apply_rule(before: Table, line: str) -> Table | None:
         return None
     others = [s for s in old.servers if s != present]
     return _with(before, replace(old, servers=(*others, one)))
+
+
+def _local_changed(before, verb, rest):
+    switches, _, local = rest.partition(" -z ")
+    at = rules.parse(f"-A {switches} -s rr\n").services[0].at
+    old, address = before.by_address.get(at), ip_address(local)
+    if old is None or (address in old.laddrs) == (verb == "-P"):
+        return None
+    others = [one for one in old.laddrs if one != address]
+    return _with(
+        before,
+        replace(old, laddrs=(*others, address) if verb == "-P" else tuple(others)),
+    )
 
 
 def _deleted(before, verb, rest):

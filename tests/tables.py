@@ -22,6 +22,8 @@ SERVERS = {
     4: ["10.0.1.106", "10.0.1.109", "10.9.9.9", "192.0.2.1"],
     6: ["2001:db8::6", "2001:db8::9", "2001:db8:1:2:3:4:5:6"],
 }
+# Local addresses, of a patched ipvsadm.
+LOCAL = {4: ["10.0.1.201", "10.0.1.203"], 6: ["2001:db8::201", "2001:db8::203"]}
 SINGLE = {4: 32, 6: 128}
 
 families = st.sampled_from([4, 4, 6])
@@ -78,6 +80,7 @@ def services(draw):
     persistence = draw(st.sampled_from(lasting))
     masks = [None, SINGLE[at.family] - 8]
     some = st.lists(servers(at), max_size=4, unique_by=lambda s: s.sort_key)
+    local = st.lists(st.sampled_from(LOCAL[at.family]), max_size=3, unique=True)
     return VirtualService(
         at,
         scheduler,
@@ -90,6 +93,7 @@ def services(draw):
             fallback=hashing and draw(st.booleans()),
         ),
         one_packet=at.protocol is Protocol.UDP and draw(st.booleans()),
+        laddrs=tuple(ip_address(one) for one in draw(local)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.control.planning import plan_for
 from cluster.control.recovery import items
-from cluster.lvs import rules, safety
+from cluster.lvs import fullnat, rules, safety
 from cluster.lvs.drained import aimed
 from cluster.lvs.host import HostState
 from cluster.lvs.wish import ClusterWish
@@ -52,8 +52,10 @@ def _rules(one: Drain, applied: ClusterWish) -> set[str]:
             if there is None:
                 allowed.add(rules.delete_server(service.at, server))
             else:
-                allowed.add(rules.add_server(service.at, there))
-                allowed.add(rules.edit_server(service.at, there))
+                ways = {there, fullnat.spelled(there)} if after.source_nat else {there}
+                for spelled in ways:
+                    allowed.add(rules.add_server(service.at, spelled))
+                    allowed.add(rules.edit_server(service.at, spelled))
     return allowed
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
-from cluster.lvs import facts, marks
+from cluster.lvs import facts, fullnat, marks
 from cluster.lvs.command import Command
 from cluster.lvs.facts import Fact
 from cluster.lvs.host import LOOPBACK, HostState
@@ -118,8 +118,14 @@ def observe(
     """
     questions = (*(_OF_DIRECTORS if host.is_director else ()), *_OF_ALL)
     commands = [fact.command for fact in questions]
+    commands += [fullnat.HELP] if firewall else []
     answers = Answers(shell, [*commands, facts.boot(host.ssh_user).command])
     state = _observe(host, answers, gue=gue)
+    used = fullnat.is_used(state.table)
+    patched = (firewall or used) and ask(answers, facts.FULLNAT)
+    if patched or used:
+        table = _with_local(shell, state.table)
+        state = replace(state, fullnat=patched, table=table)
     mine = set(families)
     others = {s.at.family for s in state.table.services if s.at.mark} - mine
     tool = _firewall(answers) if firewall or mine or others else ""
@@ -155,6 +161,17 @@ def _observe(host: Host, shell: Answers, *, gue: bool) -> HostState:
         settings=settings,
         boot=ask(shell, facts.boot(host.ssh_user)),
     )
+
+
+def _with_local(shell: Shell, table: Table) -> Table:
+    """Add the local addresses, which a patched ipvsadm lists one service at a time."""
+    asked = fullnat.questions(table)
+    answers = Answers(shell, [*asked.values()])
+    local = {
+        at: ask(answers, Fact(command, fullnat.parse_local))
+        for at, command in asked.items()
+    }
+    return fullnat.with_local(table, local)
 
 
 def _marks(

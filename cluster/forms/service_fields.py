@@ -20,7 +20,7 @@ from cluster.lvs import encapsulation, mark_check, terms, validate
 from cluster.lvs.encapsulation import IPIP, Checksum, TunnelType
 from cluster.lvs.options import SIP, Options
 from cluster.lvs.table import IPAddress, Tunnel
-from cluster.lvs.terms import ForwardingMethod, Scheduler
+from cluster.lvs.terms import CHOSEN_METHODS, ForwardingMethod, Scheduler
 from cluster.lvs.words import Sentence
 from cluster.models import Host, VirtualService
 
@@ -149,8 +149,8 @@ class ServiceForm(Form):
         label=_("Replace the client's address by the director's (FULLNAT)"),
         required=False,
         help_text=_(
-            "With NAT only. Real servers need no route through the director, but the"
-            " client's address is lost: their logs and limits see the director alone."
+            "With NAT only; no route is needed, but the client's address is lost. Where"
+            " the director's ipvsadm knows --fullnat, it is used: the plan says so."
         ),
     )
     local = LocalField(
@@ -231,7 +231,7 @@ _PEOPLE = ("owner", "notes")
 
 
 def _methods() -> list[tuple[str, str | Promise]]:
-    return [(m.value, _(m.label)) for m in ForwardingMethod]
+    return [(m.value, _(m.label)) for m in CHOSEN_METHODS]
 
 
 class UsualField(forms.ChoiceField):

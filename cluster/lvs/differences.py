@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 
+from cluster.lvs import fullnat
 from cluster.lvs.change import Change, Mark
 from cluster.lvs.edits import Names
 from cluster.lvs.host import HostState
@@ -75,7 +76,11 @@ def adopted(part: Change, wanted: Table, found: Table) -> Table:
     if here is None:
         return wanted
     old, new = wanted.by_address.get(here), found.by_address.get(here)
-    verb, server = part.command.stdin.decode()[:2], _server(part)
+    verb = part.command.stdin.decode()[:2]
+    if verb in ("-P", "-Q"):
+        return wanted  # local addresses follow from the pool of the wish
+    new = fullnat.as_wished(new) if new else None
+    server = _server(part)
     if verb in ("-A", "-D"):
         return _with(wanted, here, new)
     if old is None or new is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_address, ip_interface
 
-from cluster.lvs import marks, replies, source_nat
+from cluster.lvs import fullnat, marks, replies, source_nat
 from cluster.lvs.host import LOOPBACK, BoundAddress, HostWish
 from cluster.lvs.source_nat import SourceNat
 from cluster.lvs.sysctls import ALONG_WITH_FORWARD, CONNTRACK, FORWARD, of_device
@@ -41,10 +41,13 @@ def wish(
     vips: Iterable[tuple[IPAddress, int]],
     addresses: Sequence[BoundAddress],
     inner_vip: str = "",
+    *,
+    patched: bool = False,
 ) -> HostWish:
     """Return the wish for a director; *vips* come with the number of their label.
 
-    The *inner_vip* is there while there is a service whose replies need it.
+    The *inner_vip* is there while there is a service whose replies need it. *patched*:
+    its ipvsadm knows FULLNAT, which is used instead of rules of the firewall.
     """
     bound = tuple(vip_binding(vip, number, addresses) for vip, number in vips)
     notify = tuple(
@@ -57,12 +60,13 @@ def wish(
     local = {address: None for pool in pools for address in pool}
     if inner_vip and replies.nat_servers(table, [s.at for s in replacing]):
         local[ip_address(inner_vip)] = None
-    tracking = ((CONNTRACK, "1"),) if rules else ()
+    tracking = ((CONNTRACK, "1"),) if rules and not patched else ()
+    sources = {rule.at: rule.source for rule in rules} if patched else {}
     return HostWish(
         addresses=(*bound, *_local_addresses(local, addresses)),
-        table=table,
+        table=fullnat.rendered(table, sources),
         sysctls=(*forwarding(table, addresses), *tracking, *notify),
-        source_nat=rules,
+        source_nat=() if patched else rules,
         marks=tuple(marks.rules_of(table.services)),
     )
 

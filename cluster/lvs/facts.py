@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from cluster.lvs import (
     boot_place,
     counters,
+    fullnat,
     ipvs_sysctls,
     marks,
     rules,
@@ -231,6 +232,9 @@ SOURCE_NAT = {
     )
     for tool in source_nat.TOOLS
 }
+# Of a patched ipvsadm; rights that are older than this question refuse it, which means
+# no, as everybody else's help does.
+FULLNAT = Fact(fullnat.HELP, fullnat.is_patched, partial=True)
 # A listing costs one round to the kernel for each service.
 _LISTING = 30.0
 RULES = Fact(

@@ -99,7 +99,8 @@ class HostState:
     Routes are those on ``lo`` only. A host that is no director has an empty table.
     *firewall* is the program that works there, asked only where it is needed; *gue* are
     the UDP ports that GUE is taken out of, None while the module fou is not loaded.
-    *other_marks* are set by rules of the firewall that are none of our form.
+    *other_marks* are set by rules of the firewall that are none of our form. *fullnat*:
+    its ipvsadm is a patched one, asked only where FULLNAT matters.
     """
 
     boot_id: str = ""
@@ -116,6 +117,7 @@ class HostState:
     boot: BootPlace = field(default_factory=BootPlace)
     marks: tuple[MarkRule, ...] = ()
     other_marks: tuple[int, ...] = ()
+    fullnat: bool = False
 
     def tunnel(self, name: str) -> Tunnel | None:
         return next((t for t in self.tunnels if t.name == name), None)
@@ -148,6 +150,7 @@ class HostState:
             "boot": self.boot.as_json(),
             "marks": [list(rule.words) for rule in self.marks],
             "other_marks": list(self.other_marks),
+            "fullnat": self.fullnat,
         }
 
     @classmethod
@@ -169,6 +172,7 @@ class HostState:
             boot=BootPlace.from_json(data.get("boot", {})),
             marks=tuple(map(marks.read, data.get("marks", ()))),
             other_marks=tuple(data.get("other_marks", ())),
+            fullnat=data.get("fullnat", False),
         )
 
 

@@ -90,8 +90,9 @@ def _groups(change: Change, rules: list[str]) -> Iterable[_Group]:
 def _target(rule: str) -> Target:
     words = rule.split()
     length = 4 if words[3:4] == ["-6"] else 3
-    server = words[words.index("-r") + 1] if "-r" in words else ""
-    return " ".join(words[1:length]), server
+    # -z: a local address of FULLNAT is a line of its own, as a real server is.
+    named = [words[n + 1] for n, word in enumerate(words) if word in ("-r", "-z")]
+    return " ".join(words[1:length]), named[0] if named else ""
 
 
 def _part(change: Change, group: _Group, inverse: list[str]) -> Change:

@@ -24,6 +24,7 @@ from cluster.lvs import (
     boot_place,
     change,
     facts,
+    fullnat,
     ipvs_sysctls,
     lan,
     marks,
@@ -97,6 +98,13 @@ _READS = (
     Rule("ipvsadm", "--version"),
     *(_exactly(fact.command) for fact in facts.SOURCE_NAT.values()),
     *(_exactly(fact.command) for fact in facts.MARKS.values()),
+    # FULLNAT of a patched ipvsadm; its rules go through -R, as all rules do.
+    _exactly(fullnat.HELP),
+    Rule(
+        "ipvsadm",
+        rf"-G (-t|-u|--sctp-service) ({_ADDRESS}|\[{_ADDRESS6}\]):{_NUMBER}",
+        pattern=True,
+    ),
 )
 _SYSCTLS = "|".join(
     name

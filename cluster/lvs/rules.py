@@ -12,6 +12,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, ip_address
 
 from cluster.lvs.table import (
+    IPAddress,
     RealServer,
     ServiceAddress,
     Table,
@@ -62,11 +63,21 @@ def delete_server(at: ServiceAddress, server: RealServer) -> str:
     return _line("-d", at, ["-r", server.endpoint])
 
 
+def add_local(at: ServiceAddress, local: IPAddress) -> str:
+    """A local address, of a patched ipvsadm only; as ``--add-laddr``."""
+    return _line("-P", at, ["-z", str(local)])
+
+
+def delete_local(at: ServiceAddress, local: IPAddress) -> str:
+    return _line("-Q", at, ["-z", str(local)])
+
+
 def render(table: Table) -> str:
     """Return the rules that build this table from nothing, one a line."""
     lines = []
     for service in table.services:
         lines.append(add_service(service))
+        lines += [add_local(service.at, local) for local in service.laddrs]
         lines += [add_server(service.at, server) for server in service.servers]
     return "".join(line + "\n" for line in lines)
 
@@ -149,6 +160,12 @@ def _take(
         servers[at] = []
     elif verb == "-a":
         servers[at].append(_read_server(options))
+    elif verb == "-P":
+        switch, local = options
+        if switch != "-z":
+            raise RuleError(switch)
+        known = services[at]
+        services[at] = replace(known, laddrs=(*known.laddrs, _address(local)))
     else:
         raise RuleError(verb)
 

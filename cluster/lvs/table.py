@@ -151,7 +151,8 @@ class VirtualService:
     *persistence* is in seconds, 0 for none; *netmask* is a prefix length and only
     means something together with persistence (None: a single client). *source_nat* and
     *local*, its first and last address, are none of ipvsadm's: see ``source_nat.py``.
-    Nor are the *packets* of a firewall mark: see ``marks.py``.
+    Nor are the *packets* of a firewall mark: see ``marks.py``. *laddrs* are the local
+    addresses that a patched ipvsadm sets, see ``fullnat.py``; no wish has them.
     """
 
     at: ServiceAddress
@@ -165,11 +166,14 @@ class VirtualService:
     source_nat: bool = False
     local: tuple[IPAddress, IPAddress] | None = None
     packets: tuple[Packets, ...] = ()
+    laddrs: tuple[IPAddress, ...] = ()
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.servers, key=lambda server: server.sort_key))
         object.__setattr__(self, "servers", ordered)
         object.__setattr__(self, "flags", tuple(sorted(self.flags)))
+        if self.laddrs:
+            object.__setattr__(self, "laddrs", tuple(sorted(self.laddrs, key=int)))
         if self.packets:
             in_order = tuple(sorted(self.packets, key=lambda one: one.sort_key))
             object.__setattr__(self, "packets", in_order)

@@ -121,15 +121,28 @@ def _add_service(
     into: Rules, service: VirtualService, names: Mapping[IPAddress, str]
 ) -> None:
     into.add(rules.add_service(service), [rules.delete_service(service.at)])
+    # Deleting the service takes local addresses along, too.
+    for local in service.laddrs:
+        into.add(rules.add_local(service.at, local), [])
     for server in service.servers:
         # Deleting the service takes its servers along: no inverse of their own.
         into.add(rules.add_server(service.at, server), [])
     into.say(
         _("Add virtual service {service}", service=described(service)),
+        *(_local_added(service.at, local) for local in service.laddrs),
         *(
             _("Add {server} to it", server=server_described(server, names))
             for server in service.servers
         ),
+    )
+
+
+def _local_added(at: ServiceAddress, local: IPAddress) -> Sentence:
+    return _(
+        "Add local address {local} to {at} (--add-laddr): real servers see the client's"
+        " address only with the module toa",
+        local=local,
+        at=at,
     )
 
 
@@ -145,6 +158,11 @@ def _edit_service(
         into.add(rules.edit_service(after), [rules.edit_service(before)])
         into.say(_("Change virtual service to {service}", service=described(after)))
         edited = True
+    for local in after.laddrs:
+        if local not in before.laddrs:
+            undo = [rules.delete_local(after.at, local)]
+            into.add(rules.add_local(after.at, local), undo)
+            into.say(_local_added(after.at, local))
     present = {server.sort_key: server for server in before.servers}
     for server in after.servers:
         old = present.get(server.sort_key)
@@ -176,10 +194,18 @@ def _cut_servers(
             into.add(rules.delete_server(after.at, server), undo)
             name = names.get(server.address, server.endpoint)
             into.say(_("Take {name} out of {at}", name=name, at=after.at))
+    for local in before.laddrs:
+        if local not in after.laddrs:
+            undo = [rules.add_local(after.at, local)]
+            into.add(rules.delete_local(after.at, local), undo)
+            into.say(
+                _("Take local address {local} from {at}", local=local, at=after.at)
+            )
 
 
 def _delete_service(into: Rules, service: VirtualService) -> None:
     undo = [rules.add_service(service)]
+    undo += [rules.add_local(service.at, local) for local in service.laddrs]
     undo += [rules.add_server(service.at, server) for server in service.servers]
     into.add(rules.delete_service(service.at), undo)
     into.say(_("Delete virtual service {at}", at=service.at))

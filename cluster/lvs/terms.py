@@ -32,15 +32,17 @@ class ForwardingMethod(Enum):
     DR = "dr"
     TUN = "tun"
     NAT = "nat"
+    # Of a patched kernel only: NAT of a wish is rendered as this, see fullnat.py.
+    FULLNAT = "fullnat"
 
     @property
     def switch(self) -> str:
-        return {"dr": "-g", "tun": "-i", "nat": "-m"}[self.value]
+        return {"dr": "-g", "tun": "-i", "nat": "-m", "fullnat": "-b"}[self.value]
 
     @property
     def listed(self) -> str:
         """The word that ``ipvsadm -Ln`` prints in the column Forward."""
-        return {"dr": "Route", "tun": "Tunnel", "nat": "Masq"}[self.value]
+        return _LISTED[self.value]
 
     @property
     def label(self) -> str:
@@ -53,9 +55,12 @@ class ForwardingMethod(Enum):
     @property
     def may_change_port(self) -> bool:
         """Only NAT rewrites packets; ipvsadm quietly takes the VIP's port otherwise."""
-        return self is ForwardingMethod.NAT
+        return self in (ForwardingMethod.NAT, ForwardingMethod.FULLNAT)
 
 
+_LISTED = {"dr": "Route", "tun": "Tunnel", "nat": "Masq", "fullnat": "FullNat"}
+# What a person chooses from.
+CHOSEN_METHODS = (ForwardingMethod.DR, ForwardingMethod.TUN, ForwardingMethod.NAT)
 _METHOD_HELP = {
     "dr": gettext_noop(
         "Rewrites only the MAC address: real servers stand in the director's LAN and"
@@ -71,11 +76,16 @@ _METHOD_HELP = {
         " real servers, but the director must be their default route. Clients in the"
         " real servers' own network get no answer."
     ),
+    "fullnat": gettext_noop(
+        "Rewrites addresses both ways and replaces the client's by a local address of"
+        " the director. It takes a patched kernel."
+    ),
 }
 _METHOD_LABELS = {
     "dr": gettext_noop("Direct routing"),
     "tun": gettext_noop("Tunneling"),
     "nat": gettext_noop("NAT"),
+    "fullnat": gettext_noop("FULLNAT"),
 }
 
 

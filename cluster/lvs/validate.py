@@ -23,6 +23,7 @@ from cluster.lvs.surroundings import Surroundings as Surroundings
 from cluster.lvs.surroundings import on_lan, owned, refused_vip
 from cluster.lvs.table import IPAddress, Packets, ServiceAddress
 from cluster.lvs.terms import (
+    CHOSEN_METHODS,
     MAX_PERSISTENCE,
     MAX_THRESHOLD,
     MAX_WEIGHT,
@@ -41,7 +42,7 @@ MOST_SERVERS = 100
 MOST_LOCAL = 64  # local addresses of one service
 # What can be set up on hosts; the form and the file offer nothing else.
 PROTOCOLS = tuple(Protocol)
-METHODS = tuple(ForwardingMethod)
+METHODS = CHOSEN_METHODS
 THRESHOLDS = (0, MAX_THRESHOLD)
 NETMASKS = (1, 128)  # of IPv4 up to 32 only, see options.of_service
 

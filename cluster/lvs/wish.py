@@ -114,7 +114,11 @@ def host_wishes(
         state = observed[wish.director]
         numbered = [(vip.address, vip.number) for vip in wish.vips]
         wishes[wish.director] = director.wish(
-            wish.table, numbered, state.addresses, wish.settings.inner_vip
+            wish.table,
+            numbered,
+            state.addresses,
+            wish.settings.inner_vip,
+            patched=state.fullnat,
         )
         lan = director.own_addresses(state.addresses)
         six = nat6.director_sysctls(wish.table, lan, state)

@@ -203,7 +203,7 @@ class RealServer(models.Model):
     method = models.CharField(
         _("forwarding method"),
         max_length=4,
-        choices=[(m.value, m.value) for m in terms.ForwardingMethod],
+        choices=[(m.value, m.value) for m in terms.CHOSEN_METHODS],
         default=terms.ForwardingMethod.DR.value,
     )
     weight = models.PositiveIntegerField(

@@ -14,7 +14,7 @@ from cluster.forms.rows import changed_rows, wants_rows
 from cluster.forms.service import ServiceEntry
 from cluster.forms.shares import share_out
 from cluster.lvs.edits import joined
-from cluster.lvs.terms import ForwardingMethod, Scheduler
+from cluster.lvs.terms import CHOSEN_METHODS, Scheduler
 from cluster.lvs.words import say
 from cluster.models import AddressCheck, Cluster, VirtualService
 from cluster.views import addresses
@@ -114,7 +114,7 @@ def _context(entry: ServiceEntry) -> dict[str, object]:
         "service": edited,
         "is_applied": edited is not None and edited.at in applied,
         "schedulers": list(Scheduler),
-        "methods": list(ForwardingMethod),
+        "methods": CHOSEN_METHODS,
         "chosen": entry.form["scheduler"].value(),
         "shares": share_out(entry),
         "address": vip,

@@ -10,13 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cluster.lvs import fullnat
 from cluster.lvs.kernel_table import BLIND, row_key
 from cluster.lvs.table import RealServer, VirtualService
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 
 # The kernel's words; Local is a real server on the director itself.
-SHORT_METHODS = {"Route": "DR", "Tunnel": "TUN", "Masq": "NAT", "Local": "local"}
+SHORT_METHODS = {
+    "Route": "DR",
+    "Tunnel": "TUN",
+    "Masq": "NAT",
+    "FullNat": "FULLNAT",
+    "Local": "local",
+}
 LISTED, FOREIGN, UNKNOWN = "LISTED", "FOREIGN", "UNKNOWN"
 PENDING, DRIFT, DRAINING, DISABLED = "PENDING", "DRIFT", "DRAINING", "DISABLED"
 WORST_FIRST = (DRIFT, UNKNOWN, DRAINING, PENDING, FOREIGN, DISABLED, LISTED)
@@ -282,10 +289,9 @@ def row_state(
 def _same(wish: RealServer | None, now: Mapping[str, Any] | None) -> bool:
     if wish is None or now is None:
         return False
-    return now["weight"] == wish.weight and now["forward"] in (
-        wish.method.listed,
-        "Local",
-    )
+    # A patched ipvsadm makes FULLNAT of the NAT of a wish: see fullnat.py.
+    words = {method.listed for method in (wish.method, fullnat.spelled(wish).method)}
+    return now["weight"] == wish.weight and now["forward"] in {*words, "Local"}
 
 
 def _method(known: RealServer | None, now: Mapping[str, Any] | None) -> str:

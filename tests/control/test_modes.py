@@ -139,3 +139,24 @@ def test_while_a_nat_server_is_dead_the_others_can_be_changed(lab, dead):
     service.servers.filter(host__name="web2").update(weight=5)
     run = lab.apply()
     assert run.state == State.CONVERGED, told(run)
+
+
+def test_a_patched_ipvsadm_is_used_instead_of_rules_of_the_firewall(lab):
+    route(lab, *ROUTED)
+    lab.models["lb01"].patched = True
+    before = {name: state.as_json() for name, state in lab.states().items()}
+    service = want(lab, "fullnat")
+    assert lab.apply().state == State.CONVERGED
+    there = lab.models["lb01"].state
+    assert [str(one) for s in there.table.services for one in s.laddrs] == ["10.0.1.3"]
+    assert not there.source_nat
+    writes = lab.writes()
+    assert lab.apply().state == State.CONVERGED
+    assert lab.writes() == writes, "what was applied is read back as it was wished"
+    service.source_nat = False
+    service.save()
+    assert lab.apply().state == State.CONVERGED
+    assert not any(s.laddrs for s in lab.models["lb01"].state.table.services)
+    service.delete()
+    assert lab.apply().state == State.CONVERGED
+    assert {name: state.as_json() for name, state in lab.states().items()} == before
