@@ -7,8 +7,10 @@ import pytest
 
 from cluster.lvs.table import ServiceAddress
 from tests.lab.site import Site
+from tests.lab.test_modes import OUTSIDE, outside
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(600)]
+__all__ = ["outside"]  # fixtures are used by their names
 VIP, VIP2 = "10.0.1.31", "10.0.1.32"
 FWM7 = ServiceAddress.of_mark(7)
 WEBS = {"web1": "10.0.1.6", "web2": "10.0.1.9"}
@@ -79,3 +81,43 @@ def test_two_vips_without_persistence_are_balanced_together(site, before):
     found = site.lab.stats(conns=10)
     assert found[FWM7, "10.0.1.6:0"].conns == 5
     assert is_refused(site, f"{VIP2}:80"), "that port has no mark"
+
+
+def mapped(site):
+    """Return (port that was asked for, port of the real server) of each connection."""
+    rows = map(str.split, site.lab.ssh("lb01", "ipvsadm -Lnc").splitlines())
+    return {
+        tuple(place.rpartition(":")[2] for place in row[4:6])
+        for row in rows
+        if row[:1] == ["TCP"]  # a template of persistence is listed as "IP"
+    }
+
+
+@pytest.mark.long
+def test_nat_keeps_the_port_of_the_packet_or_changes_it(site, outside, before):
+    service = site.want_marked(f"{VIP} tcp 80,8080", method="nat")
+    site.converge()
+    places = urls(f"{VIP}:80", f"{VIP}:8080")
+    assert Counter(site.ask(places, 3)) == {"web1": 3, "web2": 3}
+    ports = "tail -n 3 /var/log/nginx/access.log | cut -d' ' -f1 | sort -u"
+    assert site.lab.ssh("web1", ports).split() == [OUTSIDE]
+    # Round robin takes turns, so each port met one real server; which, is chance.
+    assert mapped(site) == {("80", "80"), ("8080", "8080")}
+    service.servers.update(port=80)
+    site.converge()
+    assert len(site.ask(places, 3)) == 6
+    assert ("8080", "80") in mapped(site)
+    table = site.lab.ssh("lb01", "ipvsadm -Sn").splitlines()
+    assert "-a -f 7 -r 10.0.1.6:80 -m -w 1" in table
+
+
+@pytest.mark.long
+def test_with_persistence_the_kernel_keeps_the_port_whatever_the_rule_says(
+    site, outside, before
+):
+    """Why the form refuses another port beside persistence."""
+    service = site.want_marked(f"{VIP} tcp 8080", method="nat", persistence=60)
+    service.servers.update(port=80)
+    site.converge()
+    assert len(site.ask(urls(f"{VIP}:8080"), 2)) == 2
+    assert mapped(site) == {("8080", "8080")}
