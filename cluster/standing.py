@@ -10,7 +10,7 @@ from enum import Enum
 from django.utils import timezone
 
 from cluster.models import Cluster, Comparison, Host
-from cluster.models.comparisons import READING, period
+from cluster.models.comparisons import READING, ROLES, period
 
 
 class Standing(Enum):
@@ -62,7 +62,9 @@ class ClusterStanding:
 def of_host(host: Host, now: datetime | None = None) -> HostStanding | None:
     """Return how a host stands; None when there is nothing to compare it with."""
     row: Comparison | None = getattr(host, "comparison", None)
-    if not host.host_key or row is None or (row.at and row.revision is None):
+    if host.role not in ROLES or not host.host_key or row is None:
+        return None
+    if row.at and row.revision is None:
         return None
     fresh = row.at and row.at > (now or timezone.now()) - (3 * period() + READING)
     if host.trouble or not fresh or row.unknown:

@@ -45,6 +45,12 @@ ROWS = {
     "LISTED": State(
         _("ACTIVE"), "circle-dot", "brand", _("In the kernel; health is not checked")
     ),
+    "NOT_LISTENING": State(
+        _("NOT LISTENING"),
+        "alert-triangle",
+        "warn",
+        _("No daemon takes what comes there, as the real server was read last"),
+    ),
     "FOREIGN": State(
         _("NOT OURS"), "eye", "mute", _("In the kernel, but not put there by us")
     ),

@@ -44,6 +44,8 @@ class ModelHost:
         # What a real server has: (templates, active) by place, "10.0.1.6:80".
         self.connections: dict[str, tuple[int, int]] = {}
         self.templates_expire = "0"
+        # As ``ss -Hltun`` prints them; None: the host has no ss.
+        self.sockets: str | None = "tcp LISTEN 0 511 *:80 *:*\n"
 
     def reboot(self) -> None:
         """Forget what no file brings back: VIPs, routes, sysctls, the table."""
@@ -77,6 +79,12 @@ class ModelHost:
             for key, value in self.state.sysctls
         ]
         return output("".join(lines))
+
+    def _ss(self, words, stdin):
+        assert words == ("-Hltun",)
+        if self.sockets is None:
+            return output(status=127, complaint="sh: 1: ss: not found")
+        return output(self.sockets)
 
     def _arping(self, words, stdin):
         taken = words[0] == "-D" and words[-1] in self.taken

@@ -13,6 +13,7 @@ from django.utils import timezone
 from cluster.control.observe import (
     FactRefused,
     marked_families,
+    needed_on,
     observe,
     remember,
     replaces_source,
@@ -56,14 +57,15 @@ def look(host: Host, connect: Connect) -> None:
         with connect(host) as shell:
             try:
                 rules, gue = replaces_source(host), takes_gue(host)
-                state = observe(
+                found = observe(
                     host,
                     shell,
                     firewall=rules,
                     gue=gue,
                     families=marked_families(host),
+                    needed=needed_on([host]).get(host.pk, ()),
                 )
-                remember(host, state)
+                remember(host, found)
             except FactRefused as error:
                 # Rights or programs are missing: go on, to find out which.
                 record_trouble(host, error)

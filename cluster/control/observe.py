@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
-from cluster.lvs import facts, fullnat, marks
+from cluster.lvs import facts, fullnat, listening, marks
 from cluster.lvs.command import Command
 from cluster.lvs.facts import Fact
 from cluster.lvs.host import LOOPBACK, HostState
+from cluster.lvs.listening import Needed
 from cluster.lvs.marks import MarkRule
 from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.source_nat import LEGACY, NFT
@@ -81,6 +82,17 @@ def takes_gue(host: Host) -> bool:
     return bool(host.left_behind.gue) or host.serves.filter(tunnel_type="gue").exists()
 
 
+def needed_on(hosts: Iterable[Host]) -> dict[int, tuple[Needed, ...]]:
+    """Return by host what the newest revision wants to be listened to on it."""
+    servers = [host for host in hosts if host.role == Host.Role.REAL_SERVER]
+    applied = {c: c.applied() for c in {host.cluster for host in servers}}
+    return {
+        host.pk: listening.needed(wish.table, host.addresses)
+        for host in servers
+        if (wish := applied[host.cluster])
+    }
+
+
 class Answers:
     """What a host answered to many questions at once; any other is asked when due."""
 
@@ -98,6 +110,17 @@ class Answers:
         return known if known is not None else self._shell.run(command)
 
 
+Unheard: TypeAlias = tuple[tuple[Needed, Sentence], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a host has, and what of its services nobody listens to; None: not known."""
+
+    state: HostState
+    unheard: Unheard | None = None
+
+
 # The table first: ipvsadm loads ip_vs, and with it come sysctls.
 _OF_DIRECTORS = (facts.RULES, facts.THRESHOLDS, facts.TIMEOUTS, facts.DAEMONS)
 _OF_ALL = (facts.LINKS, facts.ROUTES, facts.BOOT_ID, facts.SYSCTLS)
@@ -110,15 +133,19 @@ def observe(
     firewall: bool = False,
     gue: bool = False,
     families: Iterable[int] = (),
-) -> HostState:
+    needed: Collection[Needed] = (),
+) -> Found:
     """Return everything that a plan needs to know of this host.
 
     *families* are those whose firewall marks matter. Those of services that somebody
-    made by hand are looked at where the host lets us.
+    made by hand are looked at where the host lets us. *needed* is what services want to
+    be listened to on it.
     """
     questions = (*(_OF_DIRECTORS if host.is_director else ()), *_OF_ALL)
     commands = [fact.command for fact in questions]
     commands += [fullnat.HELP] if firewall else []
+    if needed:
+        commands.append(facts.LISTENING.command)
     answers = Answers(shell, [*commands, facts.boot(host.ssh_user).command])
     state = _observe(host, answers, gue=gue)
     used = fullnat.is_used(state.table)
@@ -133,13 +160,22 @@ def observe(
         _marks(answers, marks.tool_for(family, tool), is_needed=family in mine)
         for family in sorted(mine | others)
     ]
-    return replace(
+    state = replace(
         state,
         firewall=tool,
         source_nat=ask(answers, facts.SOURCE_NAT[tool]) if firewall else (),
         marks=tuple(rule for rules, _others in marked for rule in rules),
         other_marks=tuple({mark for _rules, others in marked for mark in others}),
     )
+    return Found(state, _unheard(host, answers, needed) if needed else None)
+
+
+def _unheard(host: Host, shell: Answerer, needed: Iterable[Needed]) -> Unheard | None:
+    try:
+        sockets = ask(shell, facts.LISTENING)
+    except FactRefused:
+        return None  # no ss, or one that we do not know: no reason to plan nothing
+    return listening.unheard(needed, sockets, host.name)
 
 
 def _observe(host: Host, shell: Answers, *, gue: bool) -> HostState:
@@ -223,7 +259,7 @@ def observe_all(
     *keep* is called every few seconds, to renew the lease of whoever waits.
     """
 
-    def look(host: Host) -> HostState | RemoteError:
+    def look(host: Host) -> Found | RemoteError:
         try:
             with connect(host) as shell:
                 return observe(
@@ -232,6 +268,7 @@ def observe_all(
                     firewall=host.pk in rewriting,
                     gue=host.pk in with_gue,
                     families=marking[host.pk],
+                    needed=needed.get(host.pk, ()),
                 )
         except RemoteError as error:
             return error
@@ -245,6 +282,7 @@ def observe_all(
     rewriting = {host.pk for host in hosts if replaces_source(host)}
     marking = {host.pk: marked_families(host) for host in hosts}
     with_gue = {host.pk for host in hosts if takes_gue(host)}
+    needed = needed_on(hosts)
     # Threads only talk to hosts; rows are written here, by the thread that reads them.
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
         answers = [pool.submit(look, host) for host in hosts]
@@ -252,25 +290,49 @@ def observe_all(
             keep()
         for host, answer in zip(hosts, answers, strict=True):
             found = answer.result()
-            if isinstance(found, HostState):
-                seen.states[host.name] = found
+            if isinstance(found, Found):
+                seen.states[host.name] = found.state
                 remember(host, found)
             else:
                 seen.troubles[host.name] = record_trouble(host, found)
     return seen
 
 
-def remember(host: Host, state: HostState) -> None:
+def remember(host: Host, found: Found) -> None:
     """Keep what a host said, for pages and forms; *host* may be older than its row."""
     with transaction.atomic():
         row = Host.objects.select_for_update().get(pk=host.pk)
-        row.seen_at, said = timezone.now(), state.as_json()
+        row.seen_at, before = timezone.now(), row.facts
+        said = {"state": found.state.as_json(), "listening": _since(row, found.unheard)}
+        row.facts = {**before, **said}
         # It is seldom news, and a large table is a large row.
-        moved = row.facts.get("state") != said
-        row.facts = {**row.facts, "state": said}
+        moved = row.facts != before
         row.save(update_fields=["facts", "seen_at"] if moved else ["seen_at"])
     host.facts, host.seen_at = row.facts, row.seen_at
     clear_trouble(host)
+
+
+def _since(row: Host, unheard: Unheard | None) -> dict[str, Any] | None:
+    """Return what nobody listens to, as JSON, with the moment when it was seen first."""
+    if unheard is None:
+        return None
+    old = (row.facts.get("listening") or {}).get("missing", ())
+    since = {line["key"]: line["since"] for line in old}
+    now = timezone.now().isoformat()
+    return {
+        "missing": [
+            {
+                "key": one.key,
+                "service": one.service,
+                "server": one.server.endpoint,
+                "protocol": one.protocol.label,
+                "port": one.port,
+                "told": told.as_json(),
+                "since": since.get(one.key, now),
+            }
+            for one, told in unheard
+        ]
+    }
 
 
 def leave_footprints(hosts: Iterable[Host], states: dict[str, HostState]) -> None:

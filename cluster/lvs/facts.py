@@ -19,6 +19,7 @@ from cluster.lvs import (
     counters,
     fullnat,
     ipvs_sysctls,
+    listening,
     marks,
     rules,
     source_nat,
@@ -213,6 +214,8 @@ SYSCTLS = Fact(
     ),
     parse_sysctls,
 )
+# Who listens; the names of programs would need root.
+LISTENING = Fact(Command(("ss", "-Hltun")), listening.parse)
 MARKS = {
     tool: Fact(
         Command((tool, "-w", "5", "-t", "mangle", "-S"), root=True),

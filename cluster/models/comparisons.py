@@ -12,6 +12,7 @@ from django.utils import timezone
 from cluster.models.clusters import Cluster, Host, HostRole
 from cluster.models.runs import WORKING, RunState
 
+# Those that a revision is about; a client to test from is read, too, and not compared.
 ROLES = (HostRole.DIRECTOR, HostRole.REAL_SERVER)
 # Longer than a slow host can take: a reading that did not end by then is done anew.
 READING = timedelta(minutes=2)
@@ -26,8 +27,7 @@ class ComparisonQuerySet(models.QuerySet["Comparison"]):
     def due(self) -> ComparisonQuerySet:
         """Return rows of hosts to read now: not while a run changes their cluster."""
         busy = Cluster.objects.filter(runs__state__in=[RunState.QUEUED, *WORKING])
-        ours = self.filter(host__role__in=ROLES)
-        asked = ours.exclude(host__host_key="").exclude(host__cluster__in=busy)
+        asked = self.exclude(host__host_key="").exclude(host__cluster__in=busy)
         return asked.filter(due_at__lte=timezone.now())
 
     def claim(self, cluster: Cluster) -> set[int]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from cluster import draft, drains, tasks
+from cluster import draft, drains, tasks, unheard
 from cluster.audit import Actor
 from cluster.drains import Proposal, Refused, propose
 from cluster.forms.drain import (
@@ -86,10 +86,12 @@ def _page(
     state = cluster.director.state if cluster.director else None
     sysctls = dict(state.sysctls) if state else {}
     proposal = propose(cluster, rip)
+    hosts = [host for host in cluster.hosts.all() if rip in host.addresses]
     applied = draft.applied_table(cluster).by_address
     context = {
         "cluster": cluster,
         "address": str(rip),
+        "unheard": unheard.of_hosts(hosts),
         "by_hand": by_hand(cluster, rip),
         "name": proposal.name,
         "form": form,

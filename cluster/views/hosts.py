@@ -18,7 +18,7 @@ from django.views.decorators.http import (
     require_safe,
 )
 
-from cluster import audit, errands, tasks
+from cluster import audit, errands, tasks, unheard
 from cluster.audit import Action, Actor
 from cluster.errands import Errand, Progress
 from cluster.forms.host import HostForm
@@ -136,6 +136,7 @@ def host(request: PersonRequest, pk: int) -> HttpResponse:
         "boot_file": boot_place.BOOT_FILE,
         "install_units": boot_place.install(shown.ssh_user),
         "ipvs": _ipvs(shown.state) if shown.is_director else None,
+        "unheard": unheard.of_host(shown),
         "arp": _arp(shown.state) if shown.role == Host.Role.REAL_SERVER else None,
         "reasons_to_stay": reasons_to_stay(shown),
     }

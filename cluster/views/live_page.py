@@ -18,6 +18,8 @@ from django.urls import reverse
 from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
+from cluster import unheard
+from cluster.host_condition import Condition, condition_of
 from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
 from cluster.lvs.wish import ClusterWish
@@ -54,6 +56,7 @@ class Live:
     ticks: Mapping[int, Sequence[Tick]]
     standing: ClusterStanding
     drains: tuple[ShownDrain, ...] = ()
+    clients: tuple[Host, ...] = ()
 
     @property
     def is_long(self) -> bool:
@@ -83,6 +86,12 @@ class Live:
     @property
     def troubled(self) -> list[Director]:
         return [director for director in self.directors if director.host.trouble]
+
+    @property
+    def troubled_clients(self) -> list[tuple[Host, Condition]]:
+        """Clients to test from that cannot be used; no service suffers from it."""
+        troubled = (host for host in self.clients if host.trouble)
+        return [(host, condition_of(host)) for host in troubled]
 
     @property
     def complaining(self) -> list[Director]:
@@ -212,11 +221,13 @@ def load(
         sample=acting.sample if acting else None,
         sparks=sparks.get(acting.host.pk, {}).get("rows", {}) if acting else {},
         names={str(own): host.name for host in hosts for own in host.addresses},
+        unheard=unheard.by_server(hosts),
     )
     lines = tuple(service_lines(sources))
     drains = tuple(ShownDrain.of(row) for row in cluster.drains.open())
     standing = of_hosts(hosts)
-    return Live(cluster, directors, acting, lines, ticks, standing, drains)
+    clients = tuple(host for host in hosts if host.role == Host.Role.PROBE)
+    return Live(cluster, directors, acting, lines, ticks, standing, drains, clients)
 
 
 def _cached(

@@ -206,6 +206,7 @@ def _server_shape(server: ServerLine) -> tuple[object, ...]:
         server.method,
         server.weight,
         server.state,
+        server.unheard,
         _numbers_shape(server.numbers),
     )
 

@@ -15,6 +15,7 @@ from cluster.lvs.kernel_table import BLIND, row_key
 from cluster.lvs.table import RealServer, VirtualService
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
+from cluster.unheard import Unheard
 
 # The kernel's words; Local is a real server on the director itself.
 SHORT_METHODS = {
@@ -59,7 +60,8 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class ServerLine:
-    """*weight* is the kernel's, the wanted one where the kernel has none."""
+    """*weight* is the kernel's, the wanted one where the kernel has none; *unheard* what
+    its host does not listen to."""
 
     at: str
     name: str
@@ -67,6 +69,7 @@ class ServerLine:
     weight: int | None
     state: str
     numbers: Numbers
+    unheard: tuple[Unheard, ...] = ()
 
     @property
     def address(self) -> str:
@@ -140,6 +143,7 @@ class Sources:
     sample: Mapping[str, Any] | None
     sparks: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    unheard: Mapping[tuple[str, str], tuple[Unheard, ...]] = field(default_factory=dict)
 
 
 def service_lines(sources: Sources) -> list[ServiceLine]:
@@ -256,6 +260,7 @@ def _servers(
             weight=now["weight"] if now else wish.weight if wish else None,
             state=state,
             numbers=_numbers(sources, row_key(key, at), now),
+            unheard=sources.unheard.get((key, at), ()),
         )
 
 

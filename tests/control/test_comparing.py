@@ -177,12 +177,11 @@ def test_what_was_read_before_a_run_ended_is_not_kept(applied):
     assert row(applied, "lb01").count == 0
 
 
-def test_keys_that_nobody_accepted_and_probes_are_not_asked(applied):
+def test_keys_that_nobody_accepted_are_not_asked(applied):
     Comparison.objects.all().delete()
     applied.cluster.hosts.filter(name="web1").update(host_key="")
-    applied.cluster.hosts.filter(name="web2").update(role="probe")
     comparing.prepare()
-    assert [r.host.name for r in Comparison.objects.all()] == ["lb01"]
+    assert [r.host.name for r in Comparison.objects.all()] == ["lb01", "web2"]
 
 
 def test_the_tick_rings_once_for_each_cluster(applied, monkeypatch):

@@ -1,0 +1,162 @@
+"""Whether the daemons that services need listen on a real server, from ``ss``, see ss(8).
+
+With direct routing and through a tunnel the packet arrives for the VIP, so a daemon that
+listens on the address of its host alone never gets it; with NAT it arrives for the address
+and the port of the real server. SCTP, and services of all ports or of ranges of them, are
+not judged. A warning, never a difference: a rule of the host's firewall may lead packets
+elsewhere, which ``ss`` does not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from cluster.lvs.table import IPAddress, RealServer, Table, VirtualService
+from cluster.lvs.terms import ForwardingMethod, Protocol
+from cluster.lvs.words import Sentence, listed
+from cluster.lvs.words import say as _
+
+# Methods that leave the packet as the client sent it.
+_FOR_THE_VIP = (ForwardingMethod.DR, ForwardingMethod.TUN)
+_PROTOCOLS = {"tcp": Protocol.TCP, "udp": Protocol.UDP}
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """*address* is None for a socket that takes IPv4 and IPv6 at any address."""
+
+    protocol: Protocol
+    address: IPAddress | None
+    port: int
+
+    def takes(self, address: IPAddress) -> bool:
+        """Return whether packets to this address come to the socket."""
+        mine = self.address
+        if mine is None:
+            return True
+        same = mine.version == address.version
+        return same and (mine.is_unspecified or mine == address)
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """What a service needs on a real server of it: somebody who listens there."""
+
+    service: str
+    protocol: Protocol
+    address: IPAddress
+    port: int
+    server: RealServer
+
+    @property
+    def key(self) -> str:
+        place = f"{self.protocol.value} {self.address} {self.port}"
+        return f"{self.service} {self.server.endpoint} {place}"
+
+
+def parse(text: str) -> tuple[Socket, ...]:
+    """Read ``ss -Hltun``; raises ValueError.
+
+    >>> parse("tcp LISTEN 0 511 *:80 *:*")
+    (Socket(protocol=<Protocol.TCP: 'tcp'>, address=None, port=80),)
+    """
+    found = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        words = line.split()
+        if len(words) < 5:
+            raise ValueError(line[:80])
+        if words[0] in _PROTOCOLS:
+            place, colon, port = words[4].rpartition(":")
+            if not colon:
+                raise ValueError(line[:80])
+            address = _address(place)
+            found.append(Socket(_PROTOCOLS[words[0]], address, int(port)))
+    return tuple(found)
+
+
+def _address(text: str) -> IPAddress | None:
+    # "127.0.0.53%lo", "[fe80::1]%eth0"; an old ss writes IPv6 without brackets, and "::"
+    # for a socket that may take IPv4 as well.
+    bare = text.partition("%")[0]
+    if bare in ("*", "::"):
+        return None
+    address = ip_address(bare.removeprefix("[").removesuffix("]"))
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def needed(table: Table, addresses: Collection[IPAddress]) -> tuple[Needed, ...]:
+    """Return what services need on the host with these addresses; a real server at
+    weight 0 may be down."""
+    return tuple(
+        dict.fromkeys(
+            one
+            for service in table.services
+            for server in service.servers
+            if server.weight and server.address in addresses
+            for one in _of_server(service, server)
+            if one.port and one.protocol in _PROTOCOLS.values()
+        )
+    )
+
+
+def _of_server(service: VirtualService, server: RealServer) -> Iterator[Needed]:
+    at, inside = str(service.at), server.method not in _FOR_THE_VIP
+    if service.at.protocol and service.at.address:
+        asked = [(service.at.protocol, service.at.address, service.at.port)]
+    else:
+        single = (one for one in service.packets if one.first == one.last)
+        asked = [(one.protocol, one.address, one.first) for one in single]
+    for protocol, vip, port in asked:
+        address = server.address if inside else vip
+        port = server.port or port if inside else port
+        yield Needed(at, protocol, address, port, server)
+
+
+def unheard(
+    wanted: Iterable[Needed], sockets: Collection[Socket], host: str
+) -> tuple[tuple[Needed, Sentence], ...]:
+    """Return what nobody listens to, each with a sentence for people."""
+    found = []
+    for one in wanted:
+        there = [
+            socket
+            for socket in sockets
+            if (socket.protocol, socket.port) == (one.protocol, one.port)
+        ]
+        if not any(socket.takes(one.address) for socket in there):
+            found.append((one, _told(one, there, host)))
+    return tuple(found)
+
+
+def _told(one: Needed, there: Iterable[Socket], host: str) -> Sentence:
+    elsewhere = sorted({str(socket.address) for socket in there})
+    if elsewhere:
+        return _(
+            "{protocol} {port} of {host} ({rip}) listens on {elsewhere} only: {service}"
+            " needs a daemon that listens on {address} or on any address.",
+            elsewhere=listed(elsewhere), **_names(one, host),
+        )  # fmt: skip
+    if one.server.method not in _FOR_THE_VIP:
+        return _(
+            "Nothing listens on {protocol} {port} of {host} ({rip}), which {service} needs.",
+            **_names(one, host),
+        )  # fmt: skip
+    return _(
+        "Nothing listens on {protocol} {port} of {host} ({rip}): {service} needs a daemon"
+        " that listens on {address} or on any address.",
+        **_names(one, host),
+    )  # fmt: skip
+
+
+def _names(one: Needed, host: str) -> dict[str, str | int]:
+    return {
+        "protocol": one.protocol.label,
+        "port": one.port,
+        "host": host,
+        "rip": str(one.server.address),
+        "service": one.service,
+        "address": str(one.address),
+    }
