@@ -11,8 +11,8 @@ from tests.lab.test_modes import OUTSIDE, outside
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(600)]
 __all__ = ["outside"]  # fixtures are used by their names
-VIP, VIP2 = "10.0.1.31", "10.0.1.32"
-FWM7 = ServiceAddress.of_mark(7)
+VIP, VIP2, VIP6 = "10.0.1.31", "10.0.1.32", "fd00:10:0:1::31"
+FWM7, FWM7_6 = ServiceAddress.of_mark(7), ServiceAddress.of_mark(7, 6)
 WEBS = {"web1": "10.0.1.6", "web2": "10.0.1.9"}
 LISTEN = "/etc/nginx/sites-enabled/marks"
 RULES = (
@@ -121,3 +121,31 @@ def test_with_persistence_the_kernel_keeps_the_port_whatever_the_rule_says(
     site.converge()
     assert len(site.ask(urls(f"{VIP}:8080"), 2)) == 2
     assert mapped(site) == {("8080", "8080")}
+
+
+@pytest.mark.long
+def test_ipv6_has_a_service_and_rules_of_its_own(site, before):
+    site.want_marked(f"{VIP6} tcp 80,8080", persistence=60)
+    site.want_marked(f"{VIP} tcp 80", mark=8)
+    site.converge()
+    answers = site.ask(urls(f"[{VIP6}]:80", f"[{VIP6}]:8080"), 3)
+    assert len(answers) == 6
+    assert len(set(answers)) == 1
+    assert len(site.ask(urls(f"{VIP}:80"), 2)) == 2
+    found = site.lab.stats(conns=8)
+    assert found[FWM7_6, ""].conns == 6
+    assert "-A -f 7 -6 -s rr -p 60" in site.lab.ssh("lb01", "ipvsadm -Sn")
+
+
+@pytest.mark.long
+def test_a_rule_that_somebody_deletes_is_seen_and_repaired(site, before):
+    site.want_marked(f"{VIP} tcp 80,8080")
+    site.converge()
+    rule = f"PREROUTING -d {VIP}/32 -p tcp -m tcp --dport 8080 -j MARK --set-mark 7"
+    site.lab.ssh("lb01", f"iptables-legacy -t mangle -D {rule}")
+    assert is_refused(site, f"{VIP}:8080")
+    run = site.converge()
+    assert [step.value.command.argv[0] for step in run.steps.all()] == [
+        "iptables-legacy"
+    ]
+    assert len(site.ask(urls(f"{VIP}:8080"), 2)) == 2
