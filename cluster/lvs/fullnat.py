@@ -48,11 +48,15 @@ def _by_fullnat(service: Service) -> bool:
     return any(server.method is FULLNAT for server in service.servers)
 
 
+def question(at: ServiceAddress) -> Command:
+    return Command(("ipvsadm", "-G", *at.switches), root=True)
+
+
 def questions(table: Table) -> dict[ServiceAddress, Command]:
     """Return what lists the local addresses of each service: the whole list has no
     protocol, so that TCP and UDP on one port could not be told apart."""
     return {
-        service.at: Command(("ipvsadm", "-G", *service.at.switches), root=True)
+        service.at: question(service.at)
         for service in table.services
         if service.at.protocol
     }

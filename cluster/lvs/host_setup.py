@@ -14,6 +14,7 @@ from cluster.lvs import (
     boot_place,
     change,
     facts,
+    fullnat,
     lan,
     marks,
     privileges,
@@ -201,6 +202,8 @@ def sample_commands(role: str) -> tuple[Command, ...]:
             *_settings_samples(),
             *_mark_samples(),
             *(fact.command for fact in facts.SOURCE_NAT.values()),
+            facts.FULLNAT.command,
+            fullnat.question(_SOURCE_NAT.at),
             *(
                 change.add_source_nat("", tool, _SOURCE_NAT).command
                 for tool in source_nat.TOOLS

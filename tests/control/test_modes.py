@@ -160,3 +160,15 @@ def test_a_patched_ipvsadm_is_used_instead_of_rules_of_the_firewall(lab):
     service.delete()
     assert lab.apply().state == State.CONVERGED
     assert {name: state.as_json() for name, state in lab.states().items()} == before
+
+
+def test_a_weight_is_changed_in_the_spelling_of_a_patched_ipvsadm(lab):
+    route(lab, *ROUTED)
+    lab.models["lb01"].patched = True
+    service = want(lab, "fullnat")
+    assert lab.apply().state == State.CONVERGED
+    lines = len(lab.models["lb01"].writes)
+    service.servers.filter(host__name="web1").update(weight=0)
+    assert lab.apply().state == State.CONVERGED
+    sent = [w for w in lab.models["lb01"].writes[lines:] if w.startswith("-")]
+    assert sent == ["-e -t 10.0.1.31:80 -r 10.0.1.6:80 -b -w 0"]
