@@ -127,11 +127,14 @@ def test_tunneling_keeps_the_clients_address_and_the_weights(site, before):
     service = site.want(scheduler="wrr", servers={"method": "tun"})
     service.servers.filter(host__name="web1").update(weight=3)
     site.converge()
+    # A real server that was deleted less than 2 s after its last connections can bring
+    # them along when it is added again: the kernel adds up every 2 s.
+    earlier = stats(site)[at(), "10.0.1.6:80"].conns
     answers = site.ask(f"http://{VIP}/", 8)
     assert Counter(answers) == {"web1": 6, "web2": 2}
     assert [source(site, name) for name in WEBS] == [CLIENT] * 2
     found = stats(site)
-    assert found[at(), "10.0.1.6:80"].conns == 6
+    assert found[at(), "10.0.1.6:80"].conns == earlier + 6
     assert found[at(), ""].out_bytes == 0, "in TUN the replies pass the director by"
     assert "Tunnel" in site.lab.ssh("lb01", "ipvsadm -Ln")
 
