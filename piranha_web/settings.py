@@ -206,7 +206,9 @@ if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
     raise ImproperlyConfigured("PIRANHA_METRICS_TOKEN needs 16 characters or more.")
 
 # --- The lab ----------------------------------------------------------------
-LAB_HOSTS_FILE = DATA / "lab" / "hosts.json"
+# The folder is chosen as lab/labhost/instance.py does it.
+_lab = "-".join(filter(None, ["lab", env.str("PIRANHA_LAB_NAME", default="")]))
+LAB_HOSTS_FILE = DATA / _lab / "hosts.json"
 
 # --- Logs -------------------------------------------------------------------
 LOGGING: dict[str, Any] = {

@@ -215,3 +215,9 @@ def test_every_answer_carries_the_headers(client):
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["X-Frame-Options"] == "DENY"
     assert "camera=()" in headers["Permissions-Policy"]
+
+
+@pytest.mark.parametrize(("name", "folder"), [("", "lab"), ("try", "lab-try")])
+def test_the_demo_finds_the_lab_that_was_chosen(read, tmp_path, name, folder):
+    found = read("LAB_HOSTS_FILE", PIRANHA_LAB_NAME=name)["LAB_HOSTS_FILE"]
+    assert found == str(tmp_path / "data" / folder / "hosts.json")
