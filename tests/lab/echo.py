@@ -12,6 +12,7 @@ _SERVERS = {
     "udp": """
         socket S, PF_INET, SOCK_DGRAM, 17;
         bind S, pack_sockaddr_in($port, inet_aton($address)) or die $!;
+        exit if fork;
         while (my $peer = recv S, my $said, 99, 0) {
             print inet_ntoa((unpack_sockaddr_in $peer)[1]), "\\n";
             send S, "$name\\n", 0, $peer;
@@ -21,6 +22,7 @@ _SERVERS = {
         socket S, PF_INET, SOCK_STREAM, 132;
         bind S, pack_sockaddr_in($port, inet_aton($address)) or die $!;
         listen S, 99;
+        exit if fork;
         while (my $peer = accept C, S) {
             print inet_ntoa((unpack_sockaddr_in $peer)[1]), "\\n";
             send C, "$name\\n", 0;
@@ -62,11 +64,15 @@ def _perl(script: str, **values: str | int) -> str:
 
 
 def serve(lab: Lab, host: str, protocol: str, address: str, port: int) -> None:
-    """Answer on this address: a reply must leave with the address that was asked."""
+    """Answer on this address: a reply must leave with the address that was asked.
+
+    Returns when the server listens: it leaves its parent, whom systemd waits for, then.
+    """
     script = _perl(_SERVERS[protocol], address=address, port=port)
     unit = f"echo-{protocol}"
     lab.ssh(host, f"systemctl stop {unit} 2>/dev/null; journalctl -q --rotate; true")
-    lab.ssh(host, f"systemd-run --quiet --collect --unit {unit} {script}")
+    start = f"systemd-run --quiet --collect --property Type=forking --unit {unit}"
+    lab.ssh(host, f"{start} {script}")
 
 
 def stop(lab: Lab, host: str, protocol: str) -> None:
