@@ -35,9 +35,9 @@ def site(services: int) -> Iterator[Site]:
     """Set Django up, start valkey, web and events, and stop them at the end."""
     with ExitStack() as stack:
         data = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-live"))
-        sockets = [
-            socket.create_server(("127.0.0.1", 0), backlog=256) for _ in range(2)
-        ]
+        from piranha_web.supervisor import programs
+
+        sockets = [programs.listen("127.0.0.1", 0) for _ in range(2)]
         ports = [one.getsockname()[1] for one in sockets]
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "bench.live_settings",

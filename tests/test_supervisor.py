@@ -18,7 +18,7 @@ from django.conf import settings
 
 from piranha_web.supervisor import ledger
 from piranha_web.supervisor.child import Child
-from piranha_web.supervisor.programs import Program
+from piranha_web.supervisor.programs import Program, listen
 
 EVERYONE = {"valkey", "web", "events", "apply", "watch", "beat"}
 # Two seconds on an idle machine; one with other tests on both cores needs its time.
@@ -37,6 +37,17 @@ def wait_until(true: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_who_connects_before_the_pages_run_does_not_wait_for_acknowledgements(
+    address: str,
+) -> None:
+    with listen(address, 0) as port:
+        with socket.create_connection(port.getsockname()[:2]):
+            connection, _ = port.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @dataclass
