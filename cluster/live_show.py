@@ -23,7 +23,6 @@ from cluster.views.live_panel import LivePanel
 from cluster.views.live_table import TARGET, LiveTable, live_table
 from cluster.views.look import Look
 
-kept = live_page.WantedKept()
 # What is so small, or so seldom another, that it is sent as HTML.
 SMALL = ("chips", "top", "facts")
 
@@ -132,7 +131,7 @@ def render(audience: Audience, before: Show, shapes: Collection[str]) -> Show | 
 
 def _live(cluster: Cluster, look: Look, before: Show, shapes: Collection[str]) -> Show:
     now = time.time()
-    live = live_page.load(cluster, now, kept)
+    live = live_page.load(cluster, now)
     context = live_page.context_of(live, look)
     table = live_table(live.lines, look, live.is_long, before.table)
     reshaped = table.reshaped(before.table) if before.table else []

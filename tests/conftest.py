@@ -87,6 +87,16 @@ def _empty_cache(broker: str) -> None:
                 client.delete(key)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> None:
+    """Another test has another cluster with the same number, and the same log."""
+    from cluster import kept
+    from cluster.views import live_page
+
+    kept.draft_edits.forget()
+    live_page.wanted.forget()
+
+
 @pytest.fixture
 def process_environment(transactional_db: None) -> dict[str, str]:
     """Return the environment of a real process that uses the test's database."""

@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from cluster import standing
-from cluster.draft import draft_edits
+from cluster.kept import draft_edits
 from cluster.lvs.settings_plan import described
 from cluster.models import Cluster
 

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from cluster import draft
+from cluster import draft, kept
 from cluster.lvs import edits, wish_edits
 from cluster.lvs.edits import Edit, Names
 from cluster.lvs.wish import ClusterWish
@@ -53,7 +53,7 @@ def history(request: PersonRequest, slug: str) -> HttpResponse:
         "cluster": cluster,
         "runs": pages.get_page(request.GET.get("page")),
         "revisions": revisions(cluster),
-        "draft": draft.draft_edits(cluster),
+        "draft": kept.draft_edits(cluster),
         "drains": cluster.drains.select_related("requested_by")[:DRAINS_SHOWN],
     }
     return render(request, "cluster/history.html", context)
@@ -126,7 +126,7 @@ def revision(request: PersonRequest, slug: str, number: int) -> HttpResponse:
         "against": against,
         "others": rows.exclude(pk=row.pk).values_list("number", flat=True),
         "runs": row.runs.select_related("confirmed_by", "requested_by"),
-        "draft": draft.draft_edits(cluster),
+        "draft": kept.draft_edits(cluster),
     }
     return render(request, "cluster/revision.html", context)
 

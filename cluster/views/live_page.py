@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
@@ -20,10 +20,11 @@ from django.utils.translation import gettext as _
 
 from cluster import unheard
 from cluster.host_condition import Condition, condition_of
+from cluster.kept import Kept
 from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
 from cluster.lvs.wish import ClusterWish
-from cluster.models import AuditHead, Cluster, Host
+from cluster.models import Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
 from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
@@ -146,7 +147,7 @@ class Wanted:
     vips: frozenset[str]
 
 
-def wanted(cluster: Cluster) -> Wanted:
+def read_wanted(cluster: Cluster) -> Wanted:
     services = cluster.services.prefetch_related("servers__host")
     rows = tuple(
         sorted(
@@ -173,34 +174,11 @@ def _applied(wish: str) -> Mapping[str, VirtualService]:
     return {str(service.at): service for service in table.services}
 
 
-class WantedKept:
-    """Keep what is wanted for as long as nobody has written to the audit log.
-
-    For processes that read the same clusters every two seconds: each change of the
-    wish writes an event in its own transaction, and so does each run.
-    """
-
-    MOST = 64
-
-    def __init__(self) -> None:
-        self._kept: dict[int, tuple[int, Wanted]] = {}
-
-    def __call__(self, cluster: Cluster) -> Wanted:
-        seq = AuditHead.objects.values_list("seq", flat=True).get(pk=1)
-        kept = self._kept.get(cluster.pk)
-        if kept is None or kept[0] != seq:
-            if len(self._kept) >= self.MOST:
-                self._kept.clear()
-            kept = self._kept[cluster.pk] = (seq, wanted(cluster))
-        return kept[1]
+wanted = Kept(read_wanted)
 
 
-def load(
-    cluster: Cluster,
-    now: float | None = None,
-    wanted: Callable[[Cluster], Wanted] = wanted,
-) -> Live:
-    """Read one cluster: six queries, whatever its size, and the live cache."""
+def load(cluster: Cluster, now: float | None = None) -> Live:
+    """Read one cluster: three queries, whatever its size, and the live cache."""
     now = time.time() if now is None else now
     rows = cluster.hosts.select_related("comparison")
     hosts = list(rows.defer("comparison__differences"))

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from cluster.draft import draft_edits
+from cluster.kept import draft_edits
 from cluster.models import Cluster
 from cluster.states import state_of
 from cluster.views import live_page
