@@ -171,7 +171,8 @@ class Site:
         return began
 
     def _sample(self, tick: int) -> Sample:
-        from cluster.watch.sample import TOTAL, Sample
+        from cluster.watch.sample import TOTAL
+        from tests.watch.build import sample_of
 
         rates = {TOTAL: self._rates(100)}
         services = []
@@ -188,8 +189,10 @@ class Site:
                 servers.append(KernelServer(at, "Route", 1, active, idle))
             services.append(KernelService(key, "wlc", False, tuple(servers)))
         addresses = (self.director.address, VIP)
-        now, made = time.time(), tuple(services)
-        return Sample(now, "boot", True, addresses, made, rates=dict(rates))
+        now = time.time()
+        return sample_of(
+            now, services, rates=rates, boot_id="boot", addresses=addresses
+        )
 
     def _rates(self, most: float) -> Rates:
         conns = self._chance.uniform(0.5, 1) * most

@@ -32,7 +32,7 @@ NOW = 1_764_000_000 // 300 * 300 + 290.0
 
 def samples(since: float, until: float) -> Iterator[Sample]:
     """Return what a director would say: each row a busy service of its own."""
-    from cluster.watch.sample import Sample
+    from tests.watch.build import sample_of
 
     chance = random.Random(2)  # noqa: S311 - numbers of a listing, no secrets
     walk: dict[str, float] = {}
@@ -57,7 +57,7 @@ def samples(since: float, until: float) -> Iterator[Sample]:
                 active, inactive = chance.randint(40, 60), chance.randint(100, 200)
                 servers.append(KernelServer(place, "Route", 100, active, inactive))
             services.append(KernelService(key, "wlc", False, tuple(servers)))
-        yield Sample(at, "boot", True, (), tuple(services), rates=dict(known))
+        yield sample_of(at, services, boot_id="boot", rates=known)
         at += 2.0 + chance.gauss(0, 0.005)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
+from sys import intern
 from typing import NamedTuple
 
 from cluster.lvs.counters import Counters
@@ -22,6 +23,8 @@ from cluster.lvs.table import endpoint
 BLIND = frozenset(("Route", "Tunnel"))
 _KINDS = frozenset(("TCP", "UDP", "SCTP", "FWM"))
 HEAD_LINES = 3
+# Weights and connections have 32 bits in the kernel.
+MOST = 2**32 - 1
 _COLUMNS = 5
 
 
@@ -106,9 +109,10 @@ def _server(words: list[str], line: str, head: object) -> KernelServer:
     _check_end(line)
     if head is None:
         raise ValueError("of a service that was not understood")
-    return KernelServer(
-        _place(place), forward, number(weight), number(active), number(inactive)
-    )
+    three = number(weight), number(active), number(inactive)
+    if max(three) > MOST:
+        raise ValueError("more than a kernel counts")
+    return KernelServer(_place(place), intern(forward), *three)
 
 
 def _head(words: list[str], line: str) -> tuple[str, str, bool]:
@@ -116,7 +120,7 @@ def _head(words: list[str], line: str) -> tuple[str, str, bool]:
     if words[0] not in _KINDS:
         raise ValueError(words[0])
     place = str(int(words[1], 16)) if words[0] == "FWM" else _place(words[1])
-    return f"{words[0]} {place}", words[2], "persistent" in words[3:]
+    return f"{words[0]} {place}", intern(words[2]), "persistent" in words[3:]
 
 
 def _check_end(line: str) -> None:

@@ -6,15 +6,15 @@ director boots: then there is no rate until the next sample. None says "not know
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import chain
-from operator import sub
+from math import nan
+from operator import gt
 from typing import NamedTuple
 
-from cluster.lvs.counters import Counters
+from cluster.lvs.columns import Columns, RateColumns, no_rates, picked, still
 
 # The kernel refreshes what it shows every 2 s, and so do we: a single difference would
 # now and then hold two refreshes and then none. Two periods halve that.
@@ -29,10 +29,6 @@ class Rates(NamedTuple):
     out_packets: float
     in_bytes: float
     out_bytes: float
-
-
-# Rates._make is written in Python.
-_new = partial(tuple.__new__, Rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +51,19 @@ def seconds_between(before: Moment, now: Moment) -> float | None:
     return there
 
 
-def rates_between(before: Counters, now: Counters, seconds: float) -> Rates | None:
-    """Return the rates, None when a counter started again or no time has passed."""
-    if seconds <= 0 or started_again(before, now):
-        return None
-    return Rates(
-        (now.conns - before.conns) / seconds,
-        (now.in_packets - before.in_packets) / seconds,
-        (now.out_packets - before.out_packets) / seconds,
-        (now.in_bytes - before.in_bytes) / seconds,
-        (now.out_bytes - before.out_bytes) / seconds,
-    )
-
-
-def started_again(before: Counters, now: Counters) -> bool:
-    return (
-        now.conns < before.conns
-        or now.in_packets < before.in_packets
-        or now.out_packets < before.out_packets
-        or now.in_bytes < before.in_bytes
-        or now.out_bytes < before.out_bytes
-    )
-
-
-@dataclass(slots=True)
-class _Taken:
+class _Taken(NamedTuple):
     """One sample, with its number."""
 
     number: int
     at: Moment
-    rows: Mapping[str, Counters]
+    columns: Columns
 
 
 class Meter:
     """The last few samples of one director, and the rates that follow from them.
 
-    All rows are worked out in a few passes over columns; the few that have started in
-    between are looked at one by one.
+    Columns are worked out as a whole; the few rows that have started in between are
+    looked at one by one.
     """
 
     def __init__(self, window: int = WINDOW) -> None:
@@ -99,69 +71,79 @@ class Meter:
         self._boot_id = ""
         self._count = 0
         # The sample that a row started with, for those that started after the oldest.
-        self._starts: dict[str, int] = {}
+        self._starts: dict[int, int] = {}
 
-    def keep(self, keys: Iterable[str]) -> None:
-        """Forget all other rows: one that comes back later counts from the start."""
-        if self._taken:
-            rows = self._taken[-1].rows
-            self._taken[-1].rows = {key: rows[key] for key in keys if key in rows}
+    def move(self, places: Sequence[int]) -> None:
+        """Rows are other ones now: each was at a place before, -1 for a new one.
+
+        A row that leaves and comes back later counts from the start.
+        """
+        for n, (number, at, columns) in enumerate(self._taken):
+            moved = tuple(picked(column, places, 0) for column in columns)
+            self._taken[n] = _Taken(number, at, moved)
+        starts = ((now, self._starts.get(old)) for now, old in enumerate(places))
+        self._starts = {now: number for now, number in starts if number}
+        new = (now for now, old in enumerate(places) if old < 0)
+        self._starts.update(dict.fromkeys(new, self._count + 1))
 
     def add(
-        self, at: Moment, boot_id: str, rows: Mapping[str, Counters]
-    ) -> dict[str, Rates | None]:
-        """Take one sample and return the rate of each of its rows."""
-        taken = self._taken
+        self,
+        at: Moment,
+        boot_id: str,
+        columns: Columns,
+        missing: Collection[int] = (),
+    ) -> RateColumns:
+        """Take one sample and return the rates of its rows, NaN for "not known".
+
+        Rows that are *missing* have no counters now; they start with the next sample.
+        """
+        taken, starts = self._taken, self._starts
         if boot_id != self._boot_id or (
             taken and seconds_between(taken[-1].at, at) is None
         ):
             taken.clear()
         self._boot_id = boot_id
         self._count += 1
-        started = _started(taken[-1].rows, rows) if taken else ()
-        self._starts.update(dict.fromkeys(started, self._count))
-        taken.append(_Taken(self._count, at, rows))
+        if taken:
+            started = _started(taken[-1].columns, columns)
+            starts.update(dict.fromkeys(started, self._count))
+        starts.update(dict.fromkeys(missing, self._count + 1))
+        taken.append(_Taken(self._count, at, columns))
         first = taken[0]
-        self._starts = {
-            key: number
-            for key, number in self._starts.items()
-            if number > first.number and key in rows
-        }
         if len(taken) == 1:
-            return dict.fromkeys(rows)
-        rates: dict[str, Rates | None] = {}
-        rates.update(_all_rates(first.rows, rows, at.there - first.at.there))
-        for key, number in self._starts.items():
-            before = taken[number - first.number]
-            seconds = at.there - before.at.there
-            rates[key] = rates_between(before.rows[key], rows[key], seconds)
+            return (no_rates(len(columns[0])),) * len(columns)
+        seconds = at.there - first.at.there
+        pairs = zip(first.columns, columns, strict=True)
+        rates = tuple(_column(old, now, seconds) for old, now in pairs)
+        return self._with_starts(rates) if starts else rates
+
+    def _with_starts(self, rates: RateColumns) -> RateColumns:
+        """Work out the rows again that started later than the others."""
+        now, first = self._taken[-1], self._taken[0].number
+        rates = tuple(column[:] for column in rates)
+        for row, number in [*self._starts.items()]:
+            if number <= first:
+                del self._starts[row]
+                continue
+            before = self._taken[number - first] if number < now.number else None
+            for n, column in enumerate(rates):
+                column[row] = nan
+                if before is not None:
+                    grown = now.columns[n][row] - before.columns[n][row]
+                    column[row] = grown / (now.at.there - before.at.there)
         return rates
 
 
-def _started(before: Mapping[str, Counters], now: Mapping[str, Counters]) -> set[str]:
-    """Return the rows that were not there before, or have started again."""
-    started = now.keys() - before.keys()
-    if min(_growth(before, now), default=0) < 0:
-        started |= {
-            key
-            for key, counters in now.items()
-            if key in before and started_again(before[key], counters)
-        }
+def _started(before: Columns, now: Columns) -> set[int]:
+    """Return the rows that have started again."""
+    started: set[int] = set()
+    for old, new in zip(before, now, strict=True):
+        if old is not new and any(map(gt, old, new)):
+            started.update(n for n, fell in enumerate(map(gt, old, new)) if fell)
     return started
 
 
-def _growth(
-    before: Mapping[str, Counters], now: Mapping[str, Counters]
-) -> Iterator[int]:
-    """Yield by how much each counter of each row has grown; 0 for new rows."""
-    rows = now.values()
-    older = map(before.get, now, rows)
-    return map(sub, chain.from_iterable(rows), chain.from_iterable(older))
-
-
-def _all_rates(
-    before: Mapping[str, Counters], now: Mapping[str, Counters], seconds: float
-) -> Iterator[tuple[str, Rates]]:
-    cells = (grown / seconds for grown in _growth(before, now))
-    rows = zip(*[cells] * len(Rates._fields), strict=True)
-    return zip(now, map(_new, rows), strict=True)
+def _column(old: array[int], now: array[int], seconds: float) -> array[float]:
+    if old is now:
+        return still(len(now))
+    return array("f", [(n - o) / seconds for n, o in zip(now, old, strict=True)])

@@ -11,13 +11,13 @@ find the same: every line a row of seven words, every number nothing but digits.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
+from typing import Self
 
+from cluster.lvs.columns import COLUMNS, UNKNOWN, Columns, whole, zeros
 from cluster.lvs.counters import Counters
 from cluster.lvs.kernel_table import row_key
 
@@ -27,21 +27,33 @@ _HEADS = [
 ]
 _HEAD_LINES = 3  # above them is the version
 _MARKS = frozenset(("->", "TCP", "UDP", "SCTP", "FWM"))
-_COLUMNS = 5
 _END = ";"  # stands for the end of a line among the words of many
-_WIDTH = 2 + _COLUMNS + 1  # mark, name, numbers, end
+_WIDTH = 2 + COLUMNS + 1  # mark, name, numbers, end
 # So many bytes are read at once: their words stay in the cache of the processor.
 _BLOCK = 64 * 1024
-# Counters._make is written in Python.
-_new = partial(tuple.__new__, Counters)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The rows of a listing by name, and the lines of it that were not understood."""
+    """The rows of a listing, and the lines of it that were not understood.
 
-    rows: dict[str, Counters] = field(default_factory=dict)
+    *keys* are the same object as in the listing before when the rows are the same.
+    """
+
+    keys: tuple[str, ...] = ()
+    columns: Columns = (zeros(0),) * COLUMNS
     unknown: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rows: Mapping[str, Counters], unknown: Iterable[str] = ()) -> Self:
+        numbers = zip(*rows.values(), strict=True) if rows else [()] * COLUMNS
+        return cls(tuple(rows), tuple(array("Q", n) for n in numbers), tuple(unknown))
+
+    @property
+    def rows(self) -> dict[str, Counters]:
+        """Return the counters by name."""
+        rows = zip(*self.columns, strict=True)
+        return dict(zip(self.keys, map(Counters._make, rows), strict=True))
 
 
 class StatsReader:
@@ -49,40 +61,61 @@ class StatsReader:
 
     def __init__(self) -> None:
         self._data = b""
-        self._keys: list[str] = []  # of each line, "" for one that is no row
+        # Of the last listing: what is above the rows, and all marks and names. Nothing
+        # when a line was not understood.
+        self._head = b""
+        self._named = ""
         self._listing = Listing()
 
     def read(self, data: bytes) -> Listing:
         if data != self._data:
-            with _no_collection():
-                self._take(data)
+            self._take(data)
         return self._listing
 
     def _take(self, data: bytes) -> None:
-        fresh = self._fresh(data)
-        if fresh is None:
-            self._keys, self._listing = _read(data)
+        columns = None
+        if self._head and data.startswith(self._head):
+            large = len(data) > _BLOCK
+            columns = self._moved(data) if large else self._again(data)
+        if columns is None:
+            self._read(data)
         else:
-            rows = self._listing.rows | fresh
-            self._listing = Listing(rows, self._listing.unknown)
+            self._listing = Listing(self._listing.keys, columns)
         self._data = data
 
-    def _fresh(self, data: bytes) -> dict[str, Counters] | None:
+    def _read(self, data: bytes) -> None:
+        self._head, self._listing = _read(data)
+        self._named = ""
+        if self._head and len(data) <= _BLOCK:
+            words = _words(data[len(self._head) :])
+            self._named = _named(words or [])
+
+    def _again(self, data: bytes) -> Columns | None:
+        """Parse all lines; None when they are not the same rows."""
+        words = _words(data[len(self._head) :])
+        if words is None or _named(words) != self._named:
+            return None
+        return _numbers(words)
+
+    def _moved(self, data: bytes) -> Columns | None:
         """Parse the lines that differ; None when they are not the same rows."""
-        pairs = zip(self._keys, BytesIO(data), BytesIO(self._data), strict=True)
+        pairs = zip(BytesIO(data), BytesIO(self._data), strict=True)
         try:
-            moved = [(key, now, old) for key, now, old in pairs if now != old]
+            moved = [(n, now, old) for n, (now, old) in enumerate(pairs) if now != old]
         except ValueError:  # more lines, or fewer
             return None
-        words = _words(b"".join([now for _key, now, _old in moved]))
-        before = _words(b"".join([old for _key, _now, old in moved]))
-        keys = [key for key, _now, _old in moved]
-        if not words or not before or not all(keys):
+        words = _words(b"".join([now for _n, now, _old in moved]))
+        before = _words(b"".join([old for _n, _now, old in moved]))
+        if not words or not before or _named(words) != _named(before):
             return None
-        if _marks(words) != _marks(before) or _names(words) != _names(before):
+        fresh = _numbers(words)
+        if fresh is None:
             return None
-        counters = _numbers(words)
-        return dict(zip(keys, counters, strict=True)) if counters else None
+        columns = tuple(column[:] for column in self._listing.columns)
+        for column, news in zip(columns, fresh, strict=True):
+            for (n, _now, _old), number in zip(moved, news, strict=True):
+                column[n - _HEAD_LINES] = number
+        return columns
 
 
 def parse_stats(data: bytes) -> Listing:
@@ -90,16 +123,16 @@ def parse_stats(data: bytes) -> Listing:
     return StatsReader().read(data)
 
 
-def _read(data: bytes) -> tuple[list[str], Listing]:
-    """Return the key of each line, and the whole listing."""
+def _read(data: bytes) -> tuple[bytes, Listing]:
+    """Return the listing, and what is above its rows when each line below is a row."""
     file = BytesIO(data)
     heads = [_text(file.readline()) for _ in range(_HEAD_LINES)]
     if [line.split() for line in heads[1:]] != _HEADS:
         lines = _text(data).split("\n")
-        return [], Listing({}, tuple(line for line in lines if line.strip()))
-    body = data[file.tell() :]
-    keys, listing = _even(body) or _careful(body)
-    return [*[""] * _HEAD_LINES, *keys], listing
+        return b"", Listing(unknown=tuple(line for line in lines if line.strip()))
+    head, body = data[: file.tell()], data[file.tell() :]
+    even = _even(body)
+    return (head, even) if even else (b"", _careful(body))
 
 
 def _text(data: bytes) -> str:
@@ -136,31 +169,35 @@ def _names(words: list[str]) -> list[str]:
     return words[1::_WIDTH]
 
 
-def _numbers(words: list[str]) -> list[Counters] | None:
+def _named(words: list[str]) -> str:
+    return "\n".join(_marks(words) + _names(words))
+
+
+def _numbers(words: list[str]) -> Columns | None:
     """Return the counters of each row; None when a word is no number."""
-    columns = (map(int, words[n::_WIDTH]) for n in range(2, 2 + _COLUMNS))
     try:
-        return [*map(_new, zip(*columns, strict=True))]
-    except ValueError:
+        return tuple(whole(words[n::_WIDTH]) for n in range(2, 2 + COLUMNS))
+    except (ValueError, OverflowError):
         return None
 
 
-def _even(body: bytes) -> tuple[list[str], Listing] | None:
+def _even(body: bytes) -> Listing | None:
     """Do what ``_careful`` does, block by block; None when not all lines are rows."""
     keys: list[str] = []
-    rows: dict[str, Counters] = {}
+    columns: Columns = (zeros(0),) * COLUMNS
     file = BytesIO(body)
     while block := file.read(_BLOCK) + file.readline():
         words = _words(block)
-        counters = _numbers(words) if words else None
-        if words is None or counters is None:
+        fresh = _numbers(words) if words else None
+        if words is None or fresh is None:
             return None
-        new = _keys(keys[-1] if keys else "", words)
-        rows.update(zip(new, counters, strict=True))
-        keys += new
+        pairs = zip(columns, fresh, strict=True)
+        columns = tuple(above + below for above, below in pairs) if keys else fresh
+        keys += _keys(keys[-1] if keys else "", words)
     # Each row has a name of its own, and the first is a service.
-    is_whole = len(rows) == len(keys) and "" not in rows
-    return (keys, Listing(rows)) if is_whole else None
+    among = set(keys)
+    is_whole = len(among) == len(keys) and "" not in among
+    return Listing(tuple(keys), columns) if is_whole else None
 
 
 def _keys(before: str, words: list[str]) -> list[str]:
@@ -179,38 +216,25 @@ def _keys(before: str, words: list[str]) -> list[str]:
     return keys
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Make many small objects that all stay: the collector would walk them in vain."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _careful(body: bytes) -> tuple[list[str], Listing]:
-    """Read the lines below the headings one by one; return the key of each, too."""
+def _careful(body: bytes) -> Listing:
+    """Read the lines below the headings one by one."""
     *lines, cut = _text(body).split("\n")
-    keys = [""] * len(lines)
     rows: dict[str, Counters] = {}
     unknown: list[str] = []
     service = ""
-    for number, line in enumerate(lines):
+    for line in lines:
         words = line.split()
-        name, counters = words[:-_COLUMNS], _counters(words[-_COLUMNS:])
+        name, counters = words[:-COLUMNS], _counters(words[-COLUMNS:])
         key = _key(service, name)
         if name and name[0] != "->":
             service = key
         if key and counters and key not in rows:
-            keys[number], rows[key] = key, counters
+            rows[key] = counters
         elif words:
             unknown.append(line)
     if cut.strip():
         unknown.append(cut)
-    return keys, Listing(rows, tuple(unknown))
+    return Listing.of(rows, unknown)
 
 
 def _key(service: str, name: Sequence[str]) -> str:
@@ -229,9 +253,10 @@ def _key(service: str, name: Sequence[str]) -> str:
 
 def _counters(words: Sequence[str]) -> Counters | None:
     text = "".join(words)
-    if len(words) != _COLUMNS or not (text.isdigit() and text.isascii()):
+    if len(words) != COLUMNS or not (text.isdigit() and text.isascii()):
         return None
     try:
-        return _new(map(int, words))
+        found = Counters(*map(int, words))
     except ValueError:  # thousands of digits
         return None
+    return found if max(found) <= UNKNOWN else None

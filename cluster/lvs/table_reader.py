@@ -1,103 +1,84 @@
 """/proc/net/ip_vs of one director, again and again, as ``kernel_table.py`` reads it once.
 
-On a busy director most lines differ every two seconds, but only in their numbers.
+On a busy director most lines differ every two seconds, but only in their numbers: so
+whatever else it says is compared as a whole, and the numbers are read column by column.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import compress
-from operator import ne
 
-from cluster.lvs.kernel_table import (
-    HEAD_LINES,
-    KernelServer,
-    KernelService,
-    KernelTable,
-    parse_table,
-)
+from cluster.lvs.kernel_table import HEAD_LINES, MOST, parse_table
+from cluster.lvs.layout import Layout, TableColumns
 
 _WORDS = 6  # -> place, forward, weight, active, inactive
-# KernelServer._make is written in Python.
-_new = partial(tuple.__new__, KernelServer)
+_NUMBERS = (3, 4, 5)
 
 
 class TableReader:
-    """Remembers the last table line by line, and parses the numbers that differ.
-
-    *turns* counts the tables with other rows than the one before.
-    """
+    """Remembers the last table. As long as it has the same rows, its layout is the same
+    object."""
 
     def __init__(self) -> None:
-        self.turns = 0
-        self._lines: list[str] = []
-        self._table = KernelTable()
-        self._servers: list[KernelServer] = []
-        # Of each line the real server in it, -1 for none; of each real server the words
-        # that name it. Both are empty when a line was not understood.
-        self._places: list[int] = []
-        self._names: list[tuple[str, str]] = []
+        self._table = TableColumns()
+        # Which lines are real servers, what names them, and all other lines. Nothing
+        # when a line was not understood.
+        self._servers = self._others = b""
+        self._names = self._rest = ""
 
-    def read(self, text: str) -> KernelTable:
+    def read(self, text: str) -> TableColumns:
         lines = text.split("\n")
-        if not self._update(lines):
-            self._table = parse_table(text)
-            self._index(lines)
-            self.turns += 1
-        self._lines = lines
+        self._table = self._again(lines) or self._whole(text, lines)
         return self._table
 
-    def _index(self, lines: Sequence[str]) -> None:
-        self._places, self._names = [], []
-        self._servers = [row for one in self._table.services for row in one.servers]
-        if self._table.unknown:
-            return
-        for number, line in enumerate(lines):
-            words = line.split()
-            is_server = number >= HEAD_LINES and words[:1] == ["->"]
-            self._places.append(len(self._names) if is_server else -1)
-            if is_server:
-                self._names.append((words[1], words[2]))
-        if len(self._names) != len(self._servers):
-            self._places = []
+    def _whole(self, text: str, lines: Sequence[str]) -> TableColumns:
+        found = parse_table(text)
+        table = TableColumns.of(found.services)
+        layout = Layout.of(found.services)
+        if layout == self._table.layout:
+            layout = self._table.layout
+        flags = [line.split()[:1] == ["->"] for line in lines]
+        flags[:HEAD_LINES] = [False] * len(flags[:HEAD_LINES])
+        self._servers = self._others = b""
+        if not found.unknown and sum(flags) == len(layout.servers):
+            self._servers = bytes(flags)
+            self._others = bytes(not one for one in flags)
+            self._names = _named(" ".join(compress(lines, self._servers)).split())
+            self._rest = "\n".join(compress(lines, self._others))
+        numbers = table.weight, table.active, table.inactive
+        return TableColumns(layout, *numbers, found.unknown)
 
-    def _update(self, lines: Sequence[str]) -> bool:
-        """Take the numbers of real servers; False when anything else differs."""
-        if len(lines) != len(self._lines) or not self._places:
-            return False
-        moved = [*compress(range(len(lines)), map(ne, lines, self._lines))]
-        places = [self._places[n] for n in moved]
-        if min(places, default=0) < 0:
-            return False
+    def _again(self, lines: Sequence[str]) -> TableColumns | None:
+        """Take the numbers of real servers; None when anything else differs."""
+        if len(lines) != len(self._servers):
+            return None
+        if "\n".join(compress(lines, self._others)) != self._rest:
+            return None
         # A line that was cut off or is longer would shift the words of the next.
-        words = " ".join([lines[n] for n in moved]).split()
-        names = [self._names[place] for place in places]
-        arrows = words[0::_WORDS]
-        if len(words) != _WORDS * len(moved) or arrows.count("->") != len(moved):
-            return False
-        if [*zip(words[1::_WORDS], words[2::_WORDS], strict=True)] != names:
-            return False
-        return self._count(places, [words[n::_WORDS] for n in (3, 4, 5)])
-
-    def _count(self, places: Sequence[int], columns: Sequence[list[str]]) -> bool:
-        text = "".join(["".join(column) for column in columns])
-        if text and not (text.isdigit() and text.isascii()):
-            return False
-        servers = self._servers
-        olds = [servers[place] for place in places]
-        named = [old.at for old in olds], [old.forward for old in olds]
-        rows = map(_new, zip(*named, *(map(int, one) for one in columns), strict=True))
-        for place, row in zip(places, rows, strict=True):
-            servers[place] = row
-        start, services = 0, []
-        for service in self._table.services:
-            end = start + len(service.servers)
-            services.append(_with(service, tuple(servers[start:end])))
-            start = end
-        self._table = KernelTable(tuple(services))
-        return True
+        text = " ".join(compress(lines, self._servers))
+        words, layout = text.split(), self._table.layout
+        count = len(layout.servers)
+        if len(words) != _WORDS * count or words[0::_WORDS].count("->") != count:
+            return None
+        if _named(words) != self._names or not _is_plain(text, count):
+            return None
+        try:
+            weight, active, inactive = ([*map(int, words[n::_WORDS])] for n in _NUMBERS)
+        except ValueError:
+            return None
+        if max(weight + active + inactive, default=0) > MOST:
+            return None
+        return TableColumns.with_numbers(layout, weight, active, inactive)
 
 
-def _with(service: KernelService, servers: tuple[KernelServer, ...]) -> KernelService:
-    return KernelService(service.key, service.scheduler, service.persistent, servers)
+def _named(words: list[str]) -> str:
+    """Return where the real servers are, and how they get their packets."""
+    return "\n".join(words[1::_WORDS] + words[2::_WORDS])
+
+
+def _is_plain(text: str, arrows: int) -> bool:
+    """Whether ``int`` takes nothing in it but digits: no ``1_0``, ``+1`` or ``-1``."""
+    if not text.isascii() or "_" in text or "+" in text:
+        return False
+    return text.count("-") == arrows

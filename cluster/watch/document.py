@@ -2,9 +2,9 @@
 
 Written every two seconds for every director, read only while somebody looks: so the
 numbers go as they are in memory, and the reader makes of it what pages use. A document
-is ``<I`` with the bytes of its head, the head as JSON, and the numbers: of each real
-server weight, active and inactive, of each row its counters, all as uint64, and of each
-row its rates as doubles. What is not known is the largest number, or NaN.
+is a head (``_HEAD``), what is known besides numbers as JSON, the layout, and columns:
+weight of the real servers, active and inactive of all rows, their counters, all as
+uint64, and their rates as floats. What is not known is the largest number, or NaN.
 """
 
 from __future__ import annotations
@@ -12,113 +12,148 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from collections.abc import Iterator
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator
 from math import nan
 from typing import Any
 
-from cluster.lvs.rates import Rates
-from cluster.watch.sample import Sample
+from cluster.lvs.columns import COLUMNS, UNKNOWN
+from cluster.lvs.frame import PERIOD
+from cluster.lvs.layout import Layout, unpacked
+from cluster.watch.sample import Sample, known
+from cluster.watch.sparks import Points
 
-_HEAD = struct.Struct("<I")
-_MOST = 2**64 - 1
-_FIVE = len(Rates._fields)
-_NO_COUNTERS = (_MOST,) * _FIVE
-_NO_RATES = (nan,) * _FIVE
+# Mark; at, counted_at; how long ipvsadm takes, and its pause; totals and their rates;
+# the bytes of the JSON and of the layout.
+_HEAD = struct.Struct("=4sdddd5Q5dII")
+_MARK = b"PWS3"
+_NO_TOTALS = (UNKNOWN,) * COLUMNS
+_NO_RATES = (nan,) * COLUMNS
+# Mark, slot, the number of points, and the bytes of the layout.
+_POINTS = struct.Struct("=4sqII")
+_POINTS_MARK = b"PWL3"
 
 
 def encode(sample: Sample) -> bytes:
-    """Return the sample; ``decode`` gives ``sample.as_json()`` back."""
-    keys: list[str] = []
-    names: list[str] = []
-    servers: list[tuple[int, int, int]] = []
-    for service in sample.services:
-        key = service.key
-        keys.append(key)
-        names.append(f"{key}\t{service.scheduler}\t{service.persistent:d}")
-        for at, forward, weight, active, inactive in service.servers:
-            keys.append(f"{key} {at}")
-            names.append(f"{at}\t{forward}")
-            servers.append((weight, active, inactive))
-    counters = [known or _NO_COUNTERS for known in map(sample.counters.get, keys)]
-    rates = [known or _NO_RATES for known in map(sample.rates.get, keys)]
-    whole = chain(chain.from_iterable(servers), chain.from_iterable(counters))
-    head = json.dumps([sample.head_as_json(), "\n".join(names)]).encode()
-    return b"".join(
-        (
-            _HEAD.pack(len(head)),
-            head,
-            _whole(list(whole)),
-            array("d", [*chain.from_iterable(rates)]).tobytes(),
-        )
+    """Return the sample, for ``decode``."""
+    table, about = sample.table, sample.about.as_json
+    layout = table.layout.packed
+    head = _HEAD.pack(
+        _MARK,
+        sample.at,
+        nan if sample.counted_at is None else sample.counted_at,
+        *sample.listing,
+        *(sample.totals or _NO_TOTALS),
+        *(sample.total_rates or _NO_RATES),
+        len(about),
+        len(layout),
     )
-
-
-def _whole(numbers: list[int]) -> bytes:
-    try:
-        return array("Q", numbers).tobytes()
-    except OverflowError:  # no counter of a kernel, but no reason to fail
-        return array("Q", [min(number, _MOST) for number in numbers]).tobytes()
+    numbers = (table.weight, table.active, table.inactive, *sample.columns)
+    return b"".join((head, about, layout, *numbers, *sample.speeds))
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    (length,) = _HEAD.unpack_from(data)
-    start = _HEAD.size + length
-    found: dict[str, Any]
-    found, text = json.loads(data[_HEAD.size : start])
-    names = [line.split("\t") for line in text.split("\n")] if text else []
-    count = sum(len(name) == 2 for name in names)
-    end = start + 8 * (3 * count + _FIVE * len(names))
-    whole, rates = array("Q", data[start:end]), array("d", data[end:])
-    servers = _tuples(whole[: 3 * count], 3)
-    counters, rates_of = _tuples(whole[3 * count :], _FIVE), _tuples(rates, _FIVE)
-    services: list[dict[str, Any]] = []
-    for name in names:
-        numbers = {
-            "counters": _known(next(counters)),
-            "rates": _rates(next(rates_of)),
-        }
-        if len(name) == 2:
-            weight, active, inactive = next(servers)
-            row = {"at": name[0], "forward": name[1], "weight": weight}
-            row |= {"active": active, "inactive": inactive} | numbers
-            services[-1]["servers"].append(row)
-        else:
-            key, scheduler, persistent = name
-            row = {"key": key, "scheduler": scheduler, "persistent": persistent == "1"}
-            services.append(row | numbers | {"servers": []})
-    return found | {"services": services}
+    """Return what pages read, see ``board.py``. Raises ValueError or struct.error."""
+    mark, at, counted_at, took, pause, *ten, about, size = _HEAD.unpack_from(data)
+    if mark != _MARK:
+        raise ValueError("of another version")
+    middle = _HEAD.size + about
+    end = middle + size
+    layout = unpacked(data[middle:end])
+    first, rows = len(layout.services), len(layout.keys)
+    read = _reader(data, end)
+    weight = read("Q", len(layout.servers))
+    active, inactive = read("Q", rows), read("Q", rows)
+    counters = zip(*[read("Q", rows) for _ in range(COLUMNS)], strict=True)
+    rates = zip(*[read("f", rows) for _ in range(COLUMNS)], strict=True)
+    numbers = [
+        {"counters": _counters(five), "rates": _rates(speeds)}
+        for five, speeds in zip(counters, rates, strict=True)
+    ]
+    below = zip(weight, active[first:], inactive[first:], strict=True)
+    servers = [
+        {"at": row.at, "forward": row.forward}
+        | {"weight": three[0], "active": three[1], "inactive": three[2]}
+        | numbers[n]
+        for n, (row, three) in enumerate(
+            zip(layout.servers, below, strict=True), start=first
+        )
+    ]
+    return {
+        **json.loads(data[_HEAD.size : middle]),
+        "at": round(at, 3),
+        "period": PERIOD,
+        "counted_at": None if counted_at != counted_at else counted_at,
+        "listing": [took, pause],
+        "active": sum(active[:first]),
+        "inactive": sum(inactive[:first]),
+        "totals": _counters(tuple(ten[:COLUMNS])),
+        "rates": _rates(tuple(ten[COLUMNS:])),
+        "services": [*_services(layout, numbers, servers)],
+    }
 
 
-def _tuples(numbers: array[Any], width: int) -> Iterator[tuple[Any, ...]]:
-    return zip(*[iter(numbers)] * width, strict=True)
+def _services(
+    layout: Layout, numbers: list[dict[str, Any]], servers: list[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for n, (row, (start, end)) in enumerate(
+        zip(layout.services, layout.spans, strict=True)
+    ):
+        names = {"key": row.key, "scheduler": row.scheduler}
+        below = {"persistent": row.persistent, "servers": servers[start:end]}
+        yield names | numbers[n] | below
 
 
-def _known(counters: tuple[int, ...]) -> list[int] | None:
-    return None if counters == _NO_COUNTERS else list(counters)
+def _reader(data: bytes, place: int) -> Callable[[str, int], array[Any]]:
+    """Return a function that reads a column of a type, one after the other."""
+
+    def read(kind: str, count: int) -> array[Any]:
+        nonlocal place
+        column: array[Any] = array(kind)
+        end = place + count * column.itemsize
+        column.frombytes(data[place:end])
+        if len(column) != count:
+            raise ValueError("cut off")
+        place = end
+        return column
+
+    return read
 
 
-def _rates(rates: tuple[float, ...]) -> list[float] | None:
-    return None if rates[0] != rates[0] else list(rates)
+def _counters(row: tuple[int, ...]) -> list[int] | None:
+    return None if row == _NO_TOTALS else [*row]
 
 
-def encode_sparks(sparks: dict[str, Any]) -> bytes:
+def _rates(row: tuple[float, ...]) -> list[float] | None:
+    rates = known(row)
+    return None if rates is None else [*rates]
+
+
+def encode_sparks(points: Points) -> bytes:
     """Return the points of ``Sparks``, each as a float with seven digits."""
-    rows = sparks["rows"]
-    lengths = [len(row) for row in rows.values()]
-    head = json.dumps([sparks["slot"], list(rows), lengths]).encode()
-    return _HEAD.pack(len(head)) + head + b"".join(map(bytes, rows.values()))
+    layout = points.layout.packed
+    head = _POINTS.pack(_POINTS_MARK, points.slot, len(points.columns), len(layout))
+    return b"".join((head, layout, *points.columns))
 
 
 def decode_sparks(data: bytes) -> dict[str, Any]:
-    (length,) = _HEAD.unpack_from(data)
-    start = _HEAD.size + length
-    slot, keys, lengths = json.loads(data[_HEAD.size : start])
-    points = iter(array("f", data[start:]))
-    return {
-        "slot": slot,
-        "rows": {
-            key: [None if p != p else round(p, 2) for p in islice(points, size)]
-            for key, size in zip(keys, lengths, strict=True)
-        },
-    }
+    """Return the slot, and by row its points; a row begins with one that is known."""
+    mark, slot, count, size = _POINTS.unpack_from(data)
+    if mark != _POINTS_MARK:
+        raise ValueError("of another version")
+    start = _POINTS.size + size
+    keys = ("", *unpacked(data[_POINTS.size : start]).keys)
+    read = _reader(data, start)
+    columns = [read("f", len(keys)) for _ in range(count)]
+    rows = zip(*columns, strict=True) if columns else [()] * len(keys)
+    found = zip(keys, map(_points, rows), strict=True)
+    return {"slot": slot, "rows": {key: row for key, row in found if row}}
+
+
+def _points(row: Iterable[float]) -> list[float | None]:
+    points: list[float | None] = []
+    for point in row:
+        if point == point:
+            points.append(round(point, 2))
+        elif points:
+            points.append(None)
+    return points

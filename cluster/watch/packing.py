@@ -10,10 +10,11 @@ A series is a pair (group, name), so that what is looked at together lies togeth
 Seven values a row, see ``VALUES``: rates as ``lvs.rates`` found them, NaN where they are
 not known: after a reset, or because replies pass the director by (DR, TUN).
 
-The format, version 2, little-endian: ``<BII>`` with the version, a number that changes
-when the director boots, and the bytes of the layout; the layout (zlib of the keys, a
-line each); 7 float32 for the director and for each key.
-It is not compressed: after five minutes ``rollup.py`` makes history of it.
+The format, version 3, little-endian: ``<BII>`` with the version, a number that changes
+when the director boots, and the bytes of the layout; the layout (``lvs/layout.py``); and
+7 columns of float32, each with the director and then all rows.
+It is not compressed: after five minutes ``rollup.py`` makes history of it. Version 2 had
+the keys of the rows as its layout (zlib, a line each), and 7 float32 row by row.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from math import nan
 
-from cluster.lvs.kernel_table import BLIND, KernelService
-from cluster.lvs.rates import Rates
+from cluster.lvs.columns import COLUMNS, no_rates
+from cluster.lvs.layout import unpacked
 from cluster.watch.sample import Sample
 
 VALUES = (
@@ -42,14 +42,14 @@ VALUES = (
     "inactive",
 )
 WIDTH = len(VALUES)
-VERSION = 2
+VERSION = 3
+_BY_ROWS = 2
 WHOLE, HOSTS = "", "="
 Series = tuple[str, str]
 TOTAL: Series = (WHOLE, "")
 Row = tuple[float, ...]
 _HEAD = struct.Struct("<BII")
-_ROW = struct.Struct(f"<{WIDTH}f")
-_UNKNOWN = (nan,) * len(Rates._fields)
+_UNKNOWN = (nan,) * COLUMNS
 REPLIES = ("out_packets", "out_bytes")
 _OUT = tuple(map(VALUES.index, REPLIES))
 
@@ -67,58 +67,35 @@ class Layout:
 
 
 def pack(sample: Sample) -> bytes:
-    keys: list[str] = []
-    connections: list[tuple[int, int]] = []
-    blind: list[int] = []
-    seen = not sample.services
-    for service in sample.services:
-        seen |= _add_service(service, keys, connections, blind)
-    rates = [known or _UNKNOWN for known in map(sample.rates.get, keys)]
-    pairs = zip(rates, connections, strict=True)
-    cells = [*(sample.total_rates or _UNKNOWN), sample.active, sample.inactive]
-    cells += chain.from_iterable(chain.from_iterable(pairs))
-    for place in blind if seen else (0, *blind):
-        for column in _OUT:
-            cells[place * WIDTH + column] = nan
-    numbers = struct.pack(f"<{len(cells)}f", *cells)
-    layout = _compressed("\n".join(keys))
-    boot = zlib.crc32(sample.boot_id.encode())
-    return _HEAD.pack(VERSION, boot, len(layout)) + layout + numbers
+    table = sample.table
+    layout = table.layout
+    rates = sample.total_rates or _UNKNOWN
+    total = [*rates, table.all_active, table.all_inactive]
+    columns = [*sample.speeds, array("f", table.active), array("f", table.inactive)]
+    for n in _OUT:
+        if not layout.sees_replies:
+            total[n] = nan
+        if layout.blind:
+            columns[n] = _without(columns[n], layout.blind)
+    numbers = array("f", total)
+    parts = [part for n in range(WIDTH) for part in (numbers[n : n + 1], columns[n])]
+    if sys.byteorder == "big":
+        parts = [part[:] for part in parts]
+        for part in parts:
+            part.byteswap()
+    boot = zlib.crc32(sample.about.boot_id.encode())
+    head = _HEAD.pack(VERSION, boot, len(layout.packed))
+    return b"".join((head, layout.packed, *parts))
 
 
-def _add_service(
-    service: KernelService,
-    keys: list[str],
-    connections: list[tuple[int, int]],
-    blind: list[int],
-) -> bool:
-    """Add the rows of a service; say whether the director sees replies in it.
-
-    *blind* gets the places of rows whose replies it does not see.
-    """
-    own = len(keys)
-    keys.append(service.key)
-    connections.append((0, 0))
-    sees = not service.servers
-    active = inactive = 0
-    for at, forward, _weight, now, past in service.servers:
-        keys.append(f"{service.key} {at}")
-        connections.append((now, past))
-        active += now
-        inactive += past
-        if forward in BLIND:
-            blind.append(len(keys))
-        else:
-            sees = True
-    connections[own] = active, inactive
-    if not sees:
-        blind.append(own + 1)
-    return sees
-
-
-@lru_cache(maxsize=1024)
-def _compressed(keys: str) -> bytes:
-    return zlib.compress(keys.encode(), 6)
+def _without(column: array[float], places: Sequence[int]) -> array[float]:
+    """Return the column, not known at *places*."""
+    if len(places) == len(column):
+        return no_rates(len(column))
+    column = column[:]
+    for place in places:
+        column[place] = nan
+    return column
 
 
 def series_of(key: str) -> Series:
@@ -131,13 +108,18 @@ def series_of(key: str) -> Series:
 
 
 def boot_of(data: bytes) -> int:
-    return _head(data)[0]
+    return _head(data)[1]
 
 
 def split(data: bytes) -> tuple[Layout, bytes]:
-    """Return the layout and the numbers; raises ValueError when they are not ours."""
-    _boot, start = _head(data)
-    return _layout(data[_HEAD.size : start]), data[start:]
+    """Return the layout and the columns; raises ValueError when they are not ours."""
+    version, _boot, start = _head(data)
+    found = _layout(version, data[_HEAD.size : start])
+    numbers = data[start:]
+    if version == _BY_ROWS and len(numbers) == found.rows * WIDTH * 4:
+        rows = array("f", numbers)
+        numbers = b"".join(rows[n::WIDTH] for n in range(WIDTH))
+    return found, numbers
 
 
 def floats(data: bytes) -> array[float]:
@@ -149,12 +131,12 @@ def floats(data: bytes) -> array[float]:
 
 def row(data: bytes, series: Series) -> Row | None:
     """Return one series of a reading, None when it was not in the table then."""
-    _boot, start = _head(data)
-    places = _layout(data[_HEAD.size : start]).places(series)
+    layout, columns = split(data)
+    places = layout.places(series)
     if not places:
         return None
-    size = _ROW.size
-    rows = [_ROW.unpack_from(data, start + place * size) for place in places]
+    numbers = floats(columns)
+    rows = [tuple(numbers[place :: layout.rows]) for place in places]
     return rows[0] if len(rows) == 1 else tuple(map(sum, zip(*rows, strict=True)))
 
 
@@ -162,27 +144,29 @@ def names_of(data: bytes, group: str) -> Collection[str]:
     return split(data)[0].groups.get(group, {})
 
 
-def _head(data: bytes) -> tuple[int, int]:
-    """Return the number of the boot, and where the numbers start."""
+def _head(data: bytes) -> tuple[int, int, int]:
+    """Return the version, the number of the boot, and where the numbers start."""
     try:
         version, boot, length = _HEAD.unpack_from(data)
     except struct.error as error:
         raise ValueError("not a packed reading") from error
-    if version != VERSION:
+    if version not in (VERSION, _BY_ROWS):
         raise ValueError("not a packed reading")
-    return boot, _HEAD.size + length
+    return version, boot, _HEAD.size + length
 
 
 @lru_cache(maxsize=1024)
-def _layout(compressed: bytes) -> Layout:
+def _layout(version: int, packed: bytes) -> Layout:
     try:
-        keys = zlib.decompress(compressed).decode()
-    except zlib.error as error:
+        if version == _BY_ROWS:
+            keys = tuple(zlib.decompress(packed).decode().splitlines())
+        else:
+            keys = unpacked(packed).keys
+    except (ValueError, zlib.error) as error:
         raise ValueError("not a packed reading") from error
     groups: dict[str, dict[str, tuple[int, ...]]] = {WHOLE: {"": (0,)}}
     hosts: dict[str, tuple[int, ...]] = {}
-    lines = keys.split("\n") if keys else []
-    for place, key in enumerate(lines, start=1):
+    for place, key in enumerate(keys, start=1):
         group, name = series_of(key)
         groups.setdefault(group, {})[name] = (place,)
         if name:
@@ -190,4 +174,4 @@ def _layout(compressed: bytes) -> Layout:
             hosts[address] = (*hosts.get(address, ()), place)
     if hosts:
         groups[HOSTS] = hosts
-    return Layout(groups, 1 + len(lines))
+    return Layout(groups, 1 + len(keys))

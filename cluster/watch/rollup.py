@@ -237,7 +237,7 @@ def _add(
         block = Block(RAW.width, axis[:])
         for name, places in names.items():
             block.series[name] = [
-                _column(numbers, [p * WIDTH + n for p in places], step)
+                _column(numbers, [n * layout.rows + p for p in places], step)
                 for n in range(WIDTH)
             ]
         before = groups.get(group)

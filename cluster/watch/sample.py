@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from array import array
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
 
+from cluster.lvs.columns import (
+    COLUMNS,
+    UNKNOWN,
+    Columns,
+    RateColumns,
+    no_rates,
+    picked,
+    picked_rates,
+    places_of,
+    unknown,
+)
 from cluster.lvs.counters import Counters
 from cluster.lvs.facts import FactError, parse_addresses
 from cluster.lvs.frame import PERIOD, Sections
-from cluster.lvs.kernel_table import (
-    KernelService,
-    parse_totals,
-    row_key,
-)
+from cluster.lvs.kernel_table import parse_totals
+from cluster.lvs.layout import TableColumns
 from cluster.lvs.rates import Meter, Moment, Rates
 from cluster.lvs.stats import Listing, StatsReader
 from cluster.lvs.table_reader import TableReader
@@ -21,94 +31,73 @@ from cluster.watch.seldom import Seldom
 TOTAL = ""
 
 
+@dataclass(frozen=True)
+class About:
+    """What is known of a director besides numbers: the same object until it changes.
+
+    *error* is the complaint of ipvsadm.
+    """
+
+    boot_id: str = ""
+    loaded: bool = True
+    addresses: tuple[str, ...] = ()
+    error: str = ""
+    seldom: Seldom = field(default_factory=Seldom)
+
+    @cached_property
+    def as_json(self) -> bytes:
+        return json.dumps(
+            {
+                "boot_id": self.boot_id,
+                "loaded": self.loaded,
+                "error": self.error,
+                "addresses": self.addresses,
+                **self.seldom.as_json(),
+            }
+        ).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """What is known of one director at one moment.
 
     *at* is our clock when the frame came; *counted_at* when ipvsadm was last asked for
-    the counters of the rows, None before the first time. *error* is its complaint.
-    *sent_at* is the director's clock at the end of the frame, *listing* how many seconds
-    ipvsadm takes and after how many it is asked again.
+    the counters of the rows, None before the first time. *sent_at* is the director's
+    clock at the end of the frame, *listing* how many seconds ipvsadm takes and after how
+    many it is asked again. *columns* and *speeds* have a cell for each row of the table.
     """
 
     at: float
-    boot_id: str
-    loaded: bool
-    addresses: tuple[str, ...]
-    services: tuple[KernelService, ...] = ()
+    about: About
+    table: TableColumns
+    columns: Columns
+    speeds: RateColumns
     totals: Counters | None = None
-    counters: dict[str, Counters] = field(default_factory=dict)
-    rates: dict[str, Rates | None] = field(default_factory=dict)
+    total_rates: Rates | None = None
     counted_at: float | None = None
-    error: str = ""
     sent_at: float = 0.0
-    seldom: Seldom = field(default_factory=Seldom)
     listing: tuple[float, float] = (0.0, PERIOD)
 
     @property
-    def total_rates(self) -> Rates | None:
-        return self.rates.get(TOTAL)
+    def error(self) -> str:
+        return self.about.error
 
     @property
-    def active(self) -> int:
-        return sum(service.active for service in self.services)
+    def counters(self) -> dict[str, Counters]:
+        """Return the counters of each row that has some, by its key."""
+        rows = zip(self.table.layout.keys, zip(*self.columns, strict=True), strict=True)
+        return {key: Counters(*row) for key, row in rows if row[0] != UNKNOWN}
 
     @property
-    def inactive(self) -> int:
-        return sum(service.inactive for service in self.services)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what pages read from the live cache, see ``board.py``."""
-        services = [self._service(service) for service in self.services]
-        return self.head_as_json() | {"services": services}
-
-    def head_as_json(self) -> dict[str, Any]:
-        """Return what is known of the director itself."""
-        return {
-            "at": round(self.at, 3),
-            "period": PERIOD,
-            "boot_id": self.boot_id,
-            "loaded": self.loaded,
-            "error": self.error,
-            "counted_at": self.counted_at,
-            "addresses": self.addresses,
-            "listing": list(self.listing),
-            **self.seldom.as_json(),
-            "active": self.active,
-            "inactive": self.inactive,
-            "totals": _numbers(self.totals),
-            "rates": _per_second(self.total_rates),
-        }
-
-    def _service(self, service: KernelService) -> dict[str, Any]:
-        return {
-            "key": service.key,
-            "scheduler": service.scheduler,
-            "persistent": service.persistent,
-            "counters": _numbers(self.counters.get(service.key)),
-            "rates": _per_second(self.rates.get(service.key)),
-            "servers": [
-                {
-                    "at": server.at,
-                    "forward": server.forward,
-                    "weight": server.weight,
-                    "active": server.active,
-                    "inactive": server.inactive,
-                    "counters": _numbers(self.counters.get(key)),
-                    "rates": _per_second(self.rates.get(key)),
-                }
-                for server in service.servers
-                for key in (row_key(service.key, server.at),)
-            ],
-        }
+    def rates(self) -> dict[str, Rates | None]:
+        """Return the rates of each row, and of the whole under ``TOTAL``."""
+        rows = zip(self.table.layout.keys, zip(*self.speeds, strict=True), strict=True)
+        found = {key: known(row) for key, row in rows}
+        return found | {TOTAL: self.total_rates}
 
 
-def _numbers(counters: Counters | None) -> list[int] | None:
-    return None if counters is None else list(counters)
-
-
-def _per_second(rates: Rates | None) -> list[float] | None:
-    return None if rates is None else list(rates)
+def known(rates: tuple[float, ...]) -> Rates | None:
+    return Rates(*rates) if rates[0] == rates[0] else None
 
 
 class Sampler:
@@ -119,20 +108,23 @@ class Sampler:
         self._forget()
 
     def _forget(self) -> None:
-        self._rows = Meter()
-        self._total = Meter()
-        self._seldom = Seldom()
+        self._about = About()
+        self._total, self._rows = Meter(), Meter()
         self._asked = (0.0, PERIOD)
-        self._table: bytes = b""
-        self._table_reader = TableReader()
-        self._services: tuple[KernelService, ...] = ()
-        self._stats: bytes = b""
-        self._counters: dict[str, Counters] = {}
-        self._rates: dict[str, Rates | None] = {}
+        self._text: bytes = b""
+        self._table, self._table_reader = TableColumns(), TableReader()
+        self._listing, self._stats_reader = Listing(), StatsReader()
+        self._places: tuple[int, ...] | None = None
         self._counted_at: float | None = None
         self._error = ""
-        self._strange: tuple[str, ...] = ()
-        self._reader, self._listing = StatsReader(), Listing()
+        self._nothing()
+
+    def _nothing(self) -> None:
+        """No row has counters now."""
+        rows = len(self._table.layout.keys)
+        self._columns: Columns = (unknown(rows),) * COLUMNS
+        self._speeds: RateColumns = (no_rates(rows),) * COLUMNS
+        self._missing: tuple[int, ...] = tuple(range(rows))
 
     def take(self, sections: Sections, moment: Moment, at: float) -> Sample:
         """Return the sample of one frame; raises ValueError when it makes no sense."""
@@ -140,51 +132,56 @@ class Sampler:
             self._addresses = _bound(sections.addresses)
         if sections.table is None:
             self._forget()
-            return Sample(
-                at, sections.boot_id, False, self._addresses, sent_at=moment.there
-            )
-        self._seldom = self._seldom.after(sections.seldom)
-        if sections.table != self._table:
+            self._tell(sections, loaded=False)
+            return self._sample(at, moment, None, None)
+        if sections.table != self._text:
             self._list(sections.table)
         totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
-        total = self._total.add(moment, sections.boot_id, {TOTAL: totals})
+        five = tuple(array("Q", [number]) for number in totals)
+        speeds = self._total.add(moment, sections.boot_id, five)
         if sections.stats is not None:
             self._count(sections, sections.stats, moment, at)
+        self._tell(sections, loaded=True)
+        total_rates = known(tuple(column[0] for column in speeds))
+        return self._sample(at, moment, totals, total_rates)
+
+    def _sample(
+        self, at: float, moment: Moment, totals: Counters | None, rates: Rates | None
+    ) -> Sample:
         return Sample(
-            at=at,
-            boot_id=sections.boot_id,
-            loaded=True,
-            addresses=self._addresses,
-            services=self._services,
-            totals=totals,
-            counters=self._counters,
-            rates={**self._rates, **total},
-            counted_at=self._counted_at,
-            error=self._error or _strange(self._strange + self._listing.unknown),
-            sent_at=moment.there,
-            seldom=self._seldom,
-            listing=self._asked,
+            at,
+            self._about,
+            self._table,
+            self._columns,
+            self._speeds,
+            totals,
+            rates,
+            self._counted_at,
+            moment.there,
+            self._asked,
         )
 
-    def _list(self, table: bytes) -> None:
+    def _tell(self, sections: Sections, *, loaded: bool) -> None:
+        strange = self._table.unknown + self._listing.unknown
+        error = self._error or _strange(strange)
+        seldom = self._about.seldom.after(sections.seldom) if loaded else Seldom()
+        about = About(sections.boot_id, loaded, self._addresses, error, seldom)
+        if about != self._about:
+            self._about = about
+
+    def _list(self, text: bytes) -> None:
         """Take the table, which comes more often than counters do: what has left it
         since has no counters any more, and may be another one when it is back."""
-        before = self._table_reader.turns
-        found = self._table_reader.read(table.decode("utf-8", "replace"))
-        self._services, self._strange = found.services, found.unknown
-        self._table = table
-        if self._table_reader.turns == before:
+        before = self._table.layout
+        self._table = self._table_reader.read(text.decode("utf-8", "replace"))
+        self._text = text
+        if self._table.layout is before:
             return
-        keys = {
-            row_key(service.key, server)
-            for service in self._services
-            for server in ("", *(server.at for server in service.servers))
-        }
-        if not self._counters.keys() <= keys:
-            self._rows.keep(keys)
-            self._counters = {k: v for k, v in self._counters.items() if k in keys}
-            self._rates = {k: v for k, v in self._rates.items() if k in keys}
-            self._stats = b""
+        places = places_of(self._table.layout.keys, before.keys)
+        self._rows.move(places)
+        self._columns = tuple(picked(one, places, UNKNOWN) for one in self._columns)
+        self._speeds = tuple(picked_rates(one, places) for one in self._speeds)
+        self._places = None
 
     def _count(
         self, sections: Sections, stats: bytes, moment: Moment, at: float
@@ -193,15 +190,24 @@ class Sampler:
         if sections.status:
             text = stats.decode("utf-8", "replace")
             self._error = text.strip()[:500] or f"exit status {sections.status}"
-            self._counters, self._rates, self._stats = {}, {}, b""
-            self._listing = Listing()
+            self._listing, self._places = Listing(), None
+            self._nothing()
             return
         self._error = ""
-        if stats != self._stats:
-            self._listing, self._stats = self._reader.read(stats), stats
-            self._counters = self._listing.rows
-        self._rates = self._rows.add(moment, sections.boot_id, self._counters)
+        self._align(self._stats_reader.read(stats))
+        columns, missing = self._columns, self._missing
+        self._speeds = self._rows.add(moment, sections.boot_id, columns, missing)
         self._counted_at = at
+
+    def _align(self, listing: Listing) -> None:
+        """Take the counters in the order of the table: ipvsadm has another one."""
+        if listing is self._listing and self._places is not None:
+            return
+        if listing.keys is not self._listing.keys or self._places is None:
+            self._places = places_of(self._table.layout.keys, listing.keys)
+            self._missing = tuple(n for n, at in enumerate(self._places) if at < 0)
+        self._listing, places = listing, self._places
+        self._columns = tuple(picked(one, places, UNKNOWN) for one in listing.columns)
 
 
 def _strange(lines: tuple[str, ...]) -> str:

@@ -26,6 +26,7 @@ from cluster.watch.document import (
     encode_sparks,
 )
 from cluster.watch.sample import Sample
+from cluster.watch.sparks import Points
 
 CHANNEL = "live"
 LIVE_SECONDS = 30
@@ -53,7 +54,7 @@ class News(NamedTuple):
     director: int
     cluster: int
     sample: Sample
-    sparks: dict[str, Any] | None = None
+    sparks: Points | None = None
 
 
 @lru_cache(maxsize=4)
@@ -92,8 +93,8 @@ def tick_of(sample: Sample) -> Tick:
     return Tick(
         sample.at,
         rates.conns if rates else math.nan,
-        sample.active,
-        sample.inactive,
+        sample.table.all_active,
+        sample.table.all_inactive,
         rates.in_bytes if rates else math.nan,
         rates.out_bytes if rates else math.nan,
     )

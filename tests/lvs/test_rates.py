@@ -1,9 +1,13 @@
+from array import array
+from math import isnan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cluster.lvs.columns import COLUMNS, UNKNOWN, places_of
 from cluster.lvs.counters import Counters
-from cluster.lvs.rates import Meter, Moment, Rates, rates_between, seconds_between
+from cluster.lvs.rates import Meter, Moment, Rates, seconds_between
 
 number = st.integers(min_value=0, max_value=2**63)
 counters = st.builds(Counters, number, number, number, number, number)
@@ -15,6 +19,28 @@ samples = st.lists(
     ),
     max_size=12,
 )
+
+
+class ByName:
+    """A meter of rows by name, any of which may come and go."""
+
+    def __init__(self):
+        self.meter, self.names = Meter(), ()
+
+    def keep(self, names):
+        names = tuple(names)
+        self.meter.move(places_of(names, self.names))
+        self.names = names
+
+    def add(self, at, boot_id, rows):
+        if tuple(rows) != self.names:
+            self.keep(rows)
+        columns = tuple(
+            array("Q", [row[n] for row in rows.values()]) for n in range(COLUMNS)
+        )
+        rates = self.meter.add(at, boot_id, columns)
+        found = zip(rows, zip(*rates, strict=True), strict=True)
+        return {k: None if isnan(five[0]) else Rates(*five) for k, five in found}
 
 
 def fields(rates: Rates):
@@ -37,7 +63,7 @@ def at(seconds: float) -> Moment:
 
 @given(samples)
 def test_no_rate_is_ever_negative_and_each_row_has_one_or_none(steps):
-    meter, there, here = Meter(), 0.0, 0.0
+    meter, there, here = ByName(), 0.0, 0.0
     for step, boot, rows in steps:
         there, here = there + step, here + abs(step)
         rates = meter.add(Moment(there, here), boot, rows)
@@ -46,32 +72,15 @@ def test_no_rate_is_ever_negative_and_each_row_has_one_or_none(steps):
             assert rate is None or min(fields(rate)) >= 0
 
 
-@given(counters, counters, st.floats(min_value=0.1, max_value=100))
-def test_a_counter_that_started_again_gives_no_rate(before, now, seconds):
-    rates = rates_between(before, now, seconds)
-    grown = min(n - b for b, n in zip(astuple(before), astuple(now), strict=True)) >= 0
-    assert (rates is not None) == grown
-
-
-def astuple(value: Counters):
-    return (
-        value.conns,
-        value.in_packets,
-        value.out_packets,
-        value.in_bytes,
-        value.out_bytes,
-    )
-
-
 def test_the_first_sample_has_no_rate_and_the_second_has():
-    meter = Meter()
+    meter = ByName()
     assert meter.add(at(0), "b", {"row": c(10)}) == {"row": None}
     assert meter.add(at(2), "b", {"row": c(16)})["row"].conns == 3.0
 
 
 def test_a_rate_is_taken_over_two_periods():
     # The kernel refreshes its counters every 2 s: sometimes twice between two samples.
-    meter = Meter()
+    meter = ByName()
     counts = [0, 10, 10, 30, 40, 40]
     rates = [
         meter.add(at(2 * i), "b", {"row": c(n)})["row"] for i, n in enumerate(counts)
@@ -80,7 +89,7 @@ def test_a_rate_is_taken_over_two_periods():
 
 
 def test_zeroed_counters_make_a_gap_not_a_spike():
-    meter = Meter()
+    meter = ByName()
     for i, n in enumerate([1_000_000, 1_000_010]):
         meter.add(at(2 * i), "b", {"row": c(n)})
     assert meter.add(at(4), "b", {"row": c(2)}) == {"row": None}
@@ -88,20 +97,34 @@ def test_zeroed_counters_make_a_gap_not_a_spike():
 
 
 def test_a_reboot_is_noticed_even_when_counters_have_grown():
-    meter = Meter()
+    meter = ByName()
     meter.add(at(0), "boot-1", {"row": c(10)})
     assert meter.add(at(2), "boot-2", {"row": c(500)}) == {"row": None}
 
 
 def test_a_row_that_was_away_starts_again():
-    meter = Meter()
+    meter = ByName()
     meter.add(at(0), "b", {"row": c(10)})
     meter.add(at(2), "b", {})
     assert meter.add(at(4), "b", {"row": c(5000)}) == {"row": None}
 
 
+def test_a_row_without_counters_has_no_rate_and_starts_when_it_has_some():
+    meter, missing = Meter(), (1,)
+    columns = [
+        tuple(array("Q", [10 * n, other]) for _ in range(COLUMNS))
+        for n, other in enumerate((UNKNOWN, UNKNOWN, 500, 504))
+    ]
+    meter.add(at(0), "b", columns[0], missing)
+    rates = meter.add(at(2), "b", columns[1], missing)[0]
+    assert (rates[0], isnan(rates[1])) == (5.0, True)
+    rates = meter.add(at(4), "b", columns[2])[0]
+    assert (rates[0], isnan(rates[1])) == (5.0, True)
+    assert list(meter.add(at(6), "b", columns[3])[0]) == [5.0, 2.0]
+
+
 def test_a_row_that_is_forgotten_starts_again_while_others_go_on():
-    meter = Meter()
+    meter = ByName()
     meter.add(at(0), "b", {"gone": c(10), "stays": c(10)})
     meter.keep(["stays"])
     rates = meter.add(at(2), "b", {"gone": c(5000), "stays": c(20)})

@@ -65,14 +65,14 @@ def printed(table):
 @given(rows)
 def test_a_listing_is_read_as_it_was_printed(table):
     text, said = printed(table)
-    assert parse_stats(text) == Listing(said)
+    assert parse_stats(text) == Listing.of(said)
 
 
 @given(st.lists(rows, min_size=2, max_size=4))
 def test_one_after_the_other_is_the_same_as_each_by_itself(tables):
     reader = StatsReader()
     for text, said in map(printed, tables):
-        assert read(reader, text) == Listing(said)
+        assert read(reader, text) == Listing.of(said)
 
 
 @given(rows, st.lists(numbers, min_size=1), st.data())
@@ -95,7 +95,7 @@ def test_numbers_that_move_are_seen(table, news, data):
 def test_a_listing_of_a_real_director_is_what_the_slower_parser_reads():
     text = sample("ipvsadm-Ln--stats--exact")
     slow = {row_key(str(at), s): c for (at, s), c in counters.parse_stats(text).items()}
-    assert parse_stats(text) == Listing(slow)
+    assert parse_stats(text) == Listing.of(slow)
     assert len(slow) == 3
 
 
@@ -109,7 +109,7 @@ def test_an_ipv6_mark_has_one_word_more():
         "FWM 7 IPv6 [2001:db8::6]:0": Counters(6, 7, 8, 9, 10),
     }
     reader = StatsReader()
-    assert read(reader, text) == Listing(said)
+    assert read(reader, text) == Listing.of(said)
     assert read(reader, text.replace(" 5\n", " 6\n")).rows["FWM 7 IPv6"].out_bytes == 6
 
 
@@ -135,7 +135,7 @@ def test_an_empty_listing_has_no_rows():
 )
 def test_a_line_that_is_not_understood_is_kept(line):
     known = {NAMES[0]: Counters(124, 660, 0, 44962, 0)}
-    expected = Listing(known, (line.rstrip("\n"),))
+    expected = Listing.of(known, [line.rstrip("\n")])
     reader = StatsReader()
     read(reader, HEAD + SERVICE + SERVER)
     assert read(reader, HEAD + SERVICE + line) == expected
@@ -153,7 +153,7 @@ def test_a_line_that_is_not_understood_is_kept(line):
 )
 def test_below_headings_that_we_do_not_know_nothing_is_read(head):
     text = head + SERVICE
-    assert parse_stats(text) == Listing({}, tuple(text.splitlines()))
+    assert parse_stats(text) == Listing(unknown=tuple(text.splitlines()))
 
 
 def test_a_listing_that_is_cut_anywhere_never_has_another_number():

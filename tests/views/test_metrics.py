@@ -230,7 +230,7 @@ def names_in(text):
 
 def everything_that_can_be_told(lab, client, li):
     lab.add_service()
-    (service,) = sample().services
+    (service,) = sample().table.services
     nat = tuple(
         KernelServer(s.at, "Masq", s.weight, s.active, s.inactive)
         for s in service.servers

@@ -3,6 +3,7 @@
 import pytest
 
 from cluster.watch.board import Sources, WantedRow, row_state, service_lines
+from cluster.watch.document import decode, encode
 from tests.watch.build import KEY, sample
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +47,7 @@ def lines(lab, now=None, **changes):
         "rows": rows,
         "applied": {str(s.at): s for s in applied.table.services} if applied else {},
         "ours": frozenset(),
-        "sample": (now or sample()).as_json(),
+        "sample": decode(encode(now or sample())),
     }
     return service_lines(Sources(**values | changes))
 

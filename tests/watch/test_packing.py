@@ -1,3 +1,5 @@
+import struct
+import zlib
 from math import isnan, nan
 
 import pytest
@@ -86,6 +88,16 @@ def test_the_series_of_a_row(key, series):
     assert series_of(key) == series
 
 
+def test_what_an_older_version_has_packed_is_still_read():
+    keys = zlib.compress(f"{KEY}\n{KEY} 10.0.1.6:80".encode())
+    numbers = struct.pack("<21f", *range(21))
+    data = struct.pack("<BII", 2, 77, len(keys)) + keys + numbers
+    assert boot_of(data) == 77
+    assert row(data, TOTAL) == tuple(range(7))
+    assert row(data, WEB1) == tuple(range(14, 21))
+    assert list(names_of(data, HOSTS)) == ["10.0.1.6"]
+
+
 def test_a_boot_gives_another_number():
     numbers = {boot_of(pack(sample(boot_id=boot))) for boot in ("one", "two", "two")}
     assert len(numbers) == 2
@@ -109,7 +121,9 @@ def test_any_number_comes_back(numbers):
         assert row(data, (KEY, server.at)) == (*values, 2)
 
 
-@pytest.mark.parametrize("data", [b"", b"\x01abc", b"\x02" + bytes(8) + b"abc"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x01abc", b"\x02" + bytes(8) + b"abc", b"\x03" + bytes(8) + b"abc"]
+)
 def test_what_we_did_not_write_is_refused(data):
     with pytest.raises(ValueError, match="not a packed reading"):
         row(data, TOTAL)

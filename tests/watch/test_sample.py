@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from cluster.watch.document import decode, encode
 from cluster.watch.sample import Sampler
 from tests.lvs.samples import sample as text_of
 from tests.watch.build import KEY, WEB1, moment, sections
@@ -10,23 +11,23 @@ from tests.watch.build import KEY, WEB1, moment, sections
 def test_a_frame_of_a_real_director():
     sampler = Sampler()
     first = sampler.take(sections(), moment(0), 100.0)
-    assert [service.key for service in first.services] == [KEY]
+    assert [service.key for service in first.table.services] == [KEY]
     assert first.counters[KEY].conns == 120
     assert first.counters[WEB1].in_bytes == 32477
     assert first.total_rates is None
-    assert "10.0.1.31" in first.addresses
-    assert first.active == 3
+    assert "10.0.1.31" in first.about.addresses
+    assert first.table.all_active == 3
     second = sampler.take(sections(), moment(2), 102.0)
     assert second.rates[KEY].conns == 0.0
-    json.dumps(second.as_json())
+    json.dumps(decode(encode(second)))
 
 
 def test_equal_bytes_are_not_parsed_again():
     sampler = Sampler()
     first = sampler.take(sections(), moment(0), 100.0)
     second = sampler.take(sections(), moment(2), 102.0)
-    assert second.services is first.services
-    assert second.counters is first.counters
+    assert second.table is first.table
+    assert second.columns is first.columns
 
 
 def test_between_two_listings_counters_and_their_age_stay():
@@ -35,7 +36,7 @@ def test_between_two_listings_counters_and_their_age_stay():
     later = sampler.take(sections(stats=None, addresses=None), moment(2), 102.0)
     assert later.counters[KEY].conns == 120
     assert later.counted_at == 100.0
-    assert "10.0.1.31" in later.addresses
+    assert "10.0.1.31" in later.about.addresses
 
 
 def test_a_row_that_left_the_table_takes_its_counters_along():
@@ -56,9 +57,9 @@ def test_without_ip_vs_there_is_nothing_to_count():
     empty = sampler.take(
         sections(table=None, total=None, stats=None, status=None), moment(2), 102.0
     )
-    assert not empty.loaded
-    assert empty.services == ()
-    assert empty.as_json()["totals"] is None
+    assert not empty.about.loaded
+    assert empty.table.services == ()
+    assert decode(encode(empty))["totals"] is None
 
 
 def test_what_ipvsadm_complains_of_is_told_and_no_old_number_is_kept():
@@ -80,4 +81,4 @@ def test_a_broken_frame_is_refused_as_a_whole():
 
 def test_addresses_that_cannot_be_read_are_no_addresses():
     sample = Sampler().take(sections(addresses=b"sh: ip: not found"), moment(0), 1.0)
-    assert sample.addresses == ()
+    assert sample.about.addresses == ()

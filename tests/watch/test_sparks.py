@@ -5,9 +5,9 @@ from cluster.watch.sparks import POINTS, Sparks
 from tests.watch.build import KEY, sample
 
 
-def points(document):
+def points(told):
     """Return the rows as pages get them, after the way through the cache."""
-    return decode_sparks(encode_sparks(document))["rows"]
+    return decode_sparks(encode_sparks(told))["rows"]
 
 
 def rated(at, conns):
@@ -27,16 +27,16 @@ def test_a_silence_is_a_gap_and_five_minutes_are_kept():
     sparks.add(rated(100, 7))
     assert points(sparks.add(rated(130, 1))) == {KEY: [7.0, None, None]}
     for slot in range(40):
-        document = sparks.add(rated(140 + 10 * slot, 2))
-    assert len(document["rows"][KEY]) == POINTS
+        told = sparks.add(rated(140 + 10 * slot, 2))
+    assert len(points(told)[KEY]) == POINTS
 
 
 def test_another_worker_goes_on_where_the_first_one_stopped():
     first = Sparks()
     first.add(rated(100, 7))
-    document = first.add(rated(110, 1))
+    told = first.add(rated(110, 1))
     second = Sparks()
-    second.resume(decode_sparks(encode_sparks(document)))
+    second.resume(decode_sparks(encode_sparks(told)))
     second.add(rated(121, 5))
     assert points(second.add(rated(131, 5))) == {KEY: [7.0, None, 5.0]}
 

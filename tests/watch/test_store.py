@@ -8,7 +8,10 @@ from array import array
 import pytest
 import redis
 
+from cluster.lvs.layout import Layout
 from cluster.watch import store
+from cluster.watch.document import decode, encode
+from cluster.watch.sparks import Points
 from cluster.watch.store import News
 from tests.watch.build import sample
 
@@ -28,7 +31,7 @@ def test_a_published_sample_can_be_read_and_rings_once(director):
         assert json.loads(message["data"]) == [[director, 7], [other, 8]]
         assert news.get_message(timeout=0.1) is None
     found = store.latest([director, other + 1])
-    assert found == {director: json.loads(json.dumps(sample().as_json()))}
+    assert found == {director: decode(encode(sample()))}
     assert 0 < store.client().ttl(f"live:{director}") <= store.LIVE_SECONDS
 
 
@@ -60,11 +63,11 @@ def test_nothing_is_asked_of_nobody():
 
 
 def test_lines_are_kept_beside(director):
-    sparks = {"slot": 1, "rows": {"": [1.0, None]}}
-    rows = {"": array("f", [1.0, math.nan])}
-    store.publish([News(director, 1, sample(), sparks | {"rows": rows})])
+    columns = tuple(array("f", [point]) for point in (1.0, math.nan))
+    store.publish([News(director, 1, sample(), Points(1, Layout(), columns))])
     store.publish([News(director, 1, sample())])
-    assert store.sparks([director]) == {director: sparks}
+    found = {"slot": 1, "rows": {"": [1.0, None]}}
+    assert store.sparks([director]) == {director: found}
 
 
 @pytest.mark.parametrize("data", [b'{"at": 1.5, "services": []}', b"{}", b"\0\0\0\0"])
