@@ -126,7 +126,7 @@ class Stream(Shell):
         connection = self._connection
         channel = connection.open_session(timeout=deadline.left)
         self._channel = channel
-        channel.in_buffer = cast(Any, Sink(connection, channel, self._take))
+        connection.stream_to(channel, Sink(connection, channel, self._take))
         complaints = Sink(connection, channel, self._take_complaint)
         channel.in_stderr_buffer = cast(Any, complaints)
         connection.on_end = self._connection_ended

@@ -9,6 +9,7 @@ import math
 import select
 import socket
 import time
+from contextlib import suppress
 
 # What the kernel does by itself: a peer that is gone is noticed in 30 s, whether
 # we wait for it (keepalive) or it owes us an acknowledgement (user timeout, ms).
@@ -83,13 +84,36 @@ class Wire:
         self._position = start + len(data)
         return data
 
+    def record(self, extra: int) -> bytes:
+        """Return four bytes of length, as much as they announce, and *extra* bytes.
+
+        Nothing is lost when it raises TimeoutError: the next call goes on. Raises
+        EOFError when the host has hung up.
+        """
+        self._have(4)
+        announced = self._ahead[self._position : self._position + 4]
+        size = 4 + int.from_bytes(announced, "big") + extra
+        if size > LARGEST_READ:
+            raise ConnectionAbortedError(f"announced a packet of {size} bytes")
+        self._have(size)
+        start = self._position
+        self._position = start + size
+        return self._ahead[start : self._position]
+
+    def _have(self, size: int) -> None:
+        while len(self._ahead) - self._position < size:
+            more = self._receive()
+            if not more:
+                raise EOFError
+            self._ahead = self._ahead[self._position :] + more
+            self._position = 0
+
     def _receive(self) -> bytes:
-        while True:
-            try:
+        # Nearly always there is nothing more yet: to ask is cheaper than to be refused.
+        while self._readable.poll(IDLE * 1000):
+            with suppress(BlockingIOError):
                 return self._sock.recv(65536)
-            except BlockingIOError:
-                if not self._readable.poll(IDLE * 1000):
-                    raise TimeoutError from None
+        raise TimeoutError
 
     def send(self, data: bytes) -> int:
         give_up_at = min(self.give_up_at, time.monotonic() + STALLED)

@@ -302,7 +302,7 @@ def test_keys_are_exchanged_anew_in_the_middle_of_a_long_answer(sshd):
                 )
             )
             assert len(output.stdout) == 8_000_000
-        assert shell._connection.packetizer._Packetizer__received_bytes < 2_000_000
+        assert shell._connection.packetizer._bytes < 2_000_000
 
 
 def test_fifty_logins_at_once_are_fifty_threads(sshd):
