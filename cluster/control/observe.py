@@ -20,10 +20,10 @@ from cluster.lvs.listening import Needed
 from cluster.lvs.marks import MarkRule
 from cluster.lvs.settings import DirectorSettings
 from cluster.lvs.source_nat import LEGACY, NFT
-from cluster.lvs.table import Table
+from cluster.lvs.table import IPAddress, Table
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
-from cluster.models import Host
+from cluster.models import Cluster, Host
 from cluster.remote.shell import Output, RemoteError, Shell
 
 T = TypeVar("T")
@@ -84,13 +84,16 @@ def takes_gue(host: Host) -> bool:
 
 def needed_on(hosts: Iterable[Host]) -> dict[int, tuple[Needed, ...]]:
     """Return by host what the newest revision wants to be listened to on it."""
-    servers = [host for host in hosts if host.role == Host.Role.REAL_SERVER]
-    applied = {c: c.applied() for c in {host.cluster for host in servers}}
-    return {
-        host.pk: listening.needed(wish.table, host.addresses)
-        for host in servers
-        if (wish := applied[host.cluster])
-    }
+    owners: dict[Cluster, dict[IPAddress, int]] = {}
+    for host in hosts:
+        if host.role == Host.Role.REAL_SERVER:
+            mine = dict.fromkeys(host.addresses, host.pk)
+            owners.setdefault(host.cluster, {}).update(mine)
+    found: dict[int, tuple[Needed, ...]] = {}
+    for cluster, addresses in owners.items():
+        if wish := cluster.applied():
+            found |= listening.needed(wish.table, addresses)
+    return found
 
 
 class Answers:

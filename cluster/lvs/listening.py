@@ -9,15 +9,17 @@ elsewhere, which ``ss`` does not tell.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+from typing import TypeAlias, TypeVar
 
 from cluster.lvs.table import IPAddress, RealServer, Table, VirtualService
 from cluster.lvs.terms import ForwardingMethod, Protocol
 from cluster.lvs.words import Sentence, listed
 from cluster.lvs.words import say as _
 
+T = TypeVar("T")
 # Methods that leave the packet as the client sent it.
 _FOR_THE_VIP = (ForwardingMethod.DR, ForwardingMethod.TUN)
 _PROTOCOLS = {"tcp": Protocol.TCP, "udp": Protocol.UDP}
@@ -87,45 +89,50 @@ def _address(text: str) -> IPAddress | None:
     return mapped or address
 
 
-def needed(table: Table, addresses: Collection[IPAddress]) -> tuple[Needed, ...]:
-    """Return what services need on the host with these addresses; a real server at
-    weight 0 may be down."""
-    return tuple(
-        dict.fromkeys(
-            one
-            for service in table.services
-            for server in service.servers
-            if server.weight and server.address in addresses
-            for one in _of_server(service, server)
-            if one.port and one.protocol in _PROTOCOLS.values()
-        )
-    )
+def needed(table: Table, owners: Mapping[IPAddress, T]) -> dict[T, tuple[Needed, ...]]:
+    """Return what services need on each owner of real servers' addresses; a real server
+    at weight 0 may be down."""
+    found: dict[T, list[Needed]] = {owner: [] for owner in owners.values()}
+    for service in table.services:
+        at, asked = str(service.at), _asked(service)
+        for server in service.servers:
+            if server.weight and (owner := owners.get(server.address)) is not None:
+                found[owner] += [
+                    Needed(at, *place, server) for place in _arrivals(server, asked)
+                ]
+    return {owner: tuple(items) for owner, items in found.items()}
 
 
-def _of_server(service: VirtualService, server: RealServer) -> Iterator[Needed]:
-    at, inside = str(service.at), server.method not in _FOR_THE_VIP
+# Where packets go: protocol, address and port.
+_Place: TypeAlias = tuple[Protocol, IPAddress, int]
+
+
+def _asked(service: VirtualService) -> list[_Place]:
+    """Return where clients send packets to, as far as it is judged here."""
     if service.at.protocol and service.at.address:
         asked = [(service.at.protocol, service.at.address, service.at.port)]
     else:
         single = (one for one in service.packets if one.first == one.last)
         asked = [(one.protocol, one.address, one.first) for one in single]
-    for protocol, vip, port in asked:
-        address = server.address if inside else vip
-        port = server.port or port if inside else port
-        yield Needed(at, protocol, address, port, server)
+    return [place for place in asked if place[0] in _PROTOCOLS.values()]
+
+
+def _arrivals(server: RealServer, asked: Iterable[_Place]) -> Iterable[_Place]:
+    """Return where they arrive on the real server, each place once."""
+    if server.method not in _FOR_THE_VIP:
+        asked = [(name, server.address, server.port or port) for name, _, port in asked]
+    return dict.fromkeys(place for place in asked if place[2])
 
 
 def unheard(
     wanted: Iterable[Needed], sockets: Collection[Socket], host: str
 ) -> tuple[tuple[Needed, Sentence], ...]:
     """Return what nobody listens to, each with a sentence for people."""
-    found = []
+    found, by_port = [], dict[tuple[Protocol, int], list[Socket]]()
+    for socket in sockets:
+        by_port.setdefault((socket.protocol, socket.port), []).append(socket)
     for one in wanted:
-        there = [
-            socket
-            for socket in sockets
-            if (socket.protocol, socket.port) == (one.protocol, one.port)
-        ]
+        there = by_port.get((one.protocol, one.port), [])
         if not any(socket.takes(one.address) for socket in there):
             found.append((one, _told(one, there, host)))
     return tuple(found)

@@ -83,7 +83,8 @@ def test_every_listing_is_read_as_it_was_written(sockets):
 
 
 def places(*services, rips=(WEB1,)):
-    found = needed(table(*services), [ip_address(rip) for rip in rips])
+    owners = {ip_address(rip): "web1" for rip in rips}
+    found = needed(table(*services), owners)["web1"]
     return [(one.protocol.value, str(one.address), one.port) for one in found]
 
 
@@ -175,11 +176,27 @@ def test_what_is_not_judged():
     ],
 )
 def test_what_is_missing_is_said(method, text, told):
-    wanted = needed(table(service(servers=[server(method=method)])), [RIP])
+    wanted = needed(table(service(servers=[server(method=method)])), {RIP: "web1"})[
+        "web1"
+    ]
     found = unheard(wanted, parse(f"tcp LISTEN 0 128 {text} *:*\n"), "web1")
     assert [str(sentence) for _one, sentence in found] == ([told] if told else [])
 
 
 def test_udp_does_not_answer_for_tcp():
-    wanted = needed(table(service()), [RIP])
+    wanted = needed(table(service()), {RIP: "web1"})["web1"]
     assert unheard(wanted, [any_address(80, UDP)], "web1")
+
+
+def test_each_host_is_told_apart_and_may_have_two_addresses():
+    rip, six, other = RIP, ip_address("fd00::6"), ip_address("10.0.1.7")
+    near = service(servers=[server(), server(str(other)), server("10.0.1.77")])
+    again = service("fd00::31", servers=[server("fd00::6")])
+    found = needed(table(again, near), {rip: "web1", six: "web1", other: "web2"})
+    assert {
+        owner: [str(one.server.address) for one in some]
+        for owner, some in found.items()
+    } == {
+        "web1": ["10.0.1.6", "fd00::6"],
+        "web2": ["10.0.1.7"],
+    }
