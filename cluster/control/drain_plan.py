@@ -63,7 +63,7 @@ def _drift(run: Run, applied: ClusterWish) -> set[tuple[str, tuple[str, ...], st
     """Return what the hosts, as this plan saw them, lack of the newest revision."""
     states = {n: HostState.from_json(data) for n, data in run.observed.items()}
     found = set()
-    for change in plan_for(applied, run.cluster.hosts.all(), states).changes:
+    for change in plan_for(applied, [*run.cluster.hosts.all()], states).changes:
         if change.writes:
             found |= items(change)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from django.db import transaction
@@ -71,10 +71,12 @@ def decide(attendance: Attendance) -> Decision:
     _refuse_blind(wanted, hosts, seen, adopted_by(run))
     _refuse_settings(wanted, seen)
     _refuse_marks(wanted, hosts, seen, adopted_by(run))
-    found = replan(run, hosts, seen)
+    wishes = wishes_of(wanted, hosts, seen.states)
+    whole = plan_for(wanted, hosts, seen.states, adopted_by(run), wishes)
+    found = narrowed(whole, Scope.from_json(run.scope))
     meant = replace(wanted, table=_table_after(wanted, seen, found, run))
     reasons = _refuse_detours(wanted, seen) + cautions(meant, hosts, seen)
-    reasons += safety.forgetful(seen.states, _wishes(wanted, seen.states))
+    reasons += safety.forgetful(seen.states, wishes)
     if run.keep_seconds and not found.is_empty:
         reasons += arming.defenceless(found, seen.states)
         found = arming.armed(found, seen.states, run.pk, run.keep_seconds)
@@ -113,24 +115,31 @@ def replan(run: Run, hosts: list[Host], seen: Observation) -> Plan:
 
 def plan_for(
     wanted: wish.ClusterWish,
-    hosts: Iterable[Host],
+    hosts: Sequence[Host],
     states: dict[str, HostState],
     adopts: Collection[ServiceAddress] = (),
+    wishes: dict[str, HostWish] | None = None,
 ) -> Plan:
-    """Return the plan that leads from these states to a wish; raises NoPlan."""
-    # A director that does not answer now has told before which networks it is in.
-    known = {
-        h.name: before for h in hosts if h.name not in states and (before := h.state)
-    }
-    wishes = _wishes(wanted, known | states)
+    """Return the plan that leads from these states to a wish; raises NoPlan.
+
+    *wishes* is what the wish means for each host, where that is known already.
+    """
+    if wishes is None:
+        wishes = wishes_of(wanted, hosts, states)
     footprints = {h.name: h.left_behind for h in hosts}
     names = dict(wanted.real_servers)
     return plan(states, wishes, footprints, names, adopts)
 
 
-def _wishes(
-    wanted: wish.ClusterWish, states: dict[str, HostState]
+def wishes_of(
+    wanted: wish.ClusterWish, hosts: Iterable[Host], seen: dict[str, HostState]
 ) -> dict[str, HostWish]:
+    """Return what the wish means for each host; raises NoPlan."""
+    # A director that does not answer now has told before which networks it is in.
+    known = {
+        h.name: before for h in hosts if h.name not in seen and (before := h.state)
+    }
+    states = known | seen
     if wanted.vips and wanted.director not in states:
         raise NoPlan(_("{host} has never been read.", host=wanted.director))
     try:
@@ -223,8 +232,11 @@ def _refuse_foreign(
     ours = {*host.left_behind.services, *adopts}
     for service in wanted.table.services:
         present = state.table.by_address.get(service.at)
-        other = present != replace(service, packets=())
-        if present and service.at not in ours and other:
+        if (
+            present
+            and service.at not in ours
+            and present != replace(service, packets=())
+        ):
             raise NoPlan(
                 _(
                     "{host} already has {at}, which was not made here. Adopt it, delete"
@@ -295,9 +307,9 @@ def _write_plan(run: Run, decision: Decision) -> None:
     run.plan_hash = decision.plan.hash
     run.cautions = [sentence.as_json() for sentence in decision.cautions]
     run.planned_at = timezone.now()
-    hosts = {host.name: host for host in run.cluster.hosts.all()}
+    hosts = dict(run.cluster.hosts.values_list("name", "pk"))
     Step.objects.bulk_create(
-        Step(run=run, position=n, host=hosts[c.host], change=c.as_json())
+        Step(run=run, position=n, host_id=hosts[c.host], change=c.as_json())
         for n, c in enumerate(decision.plan.changes, start=1)
     )
 

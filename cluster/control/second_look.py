@@ -60,9 +60,9 @@ def _other_directors(
     if not hosts:
         return {}
     found = {}
-    for host in hosts[0].cluster.hosts.directors():
+    for host in hosts[0].cluster.hosts.directors().exclude(name=wanted.director):
         state = seen.states.get(host.name) or host.state
-        if host.name != wanted.director and state:
+        if state:
             ours = {bound.key for bound in host.left_behind.addresses}
             kept = tuple(b for b in state.addresses if b.key not in ours)
             found[host.name] = HostState(addresses=kept)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 
 from cluster.lvs.host import GRE, GRE_CSUM, SIX_IN_FOUR, SIX_IN_SIX, TUNNEL
 from cluster.lvs.table import Tunnel
@@ -64,6 +65,7 @@ class Checksum(Enum):
         }[self.value]
 
 
+@lru_cache(maxsize=256)
 def chosen(kind: str, port: int | None, checksum: str) -> Tunnel | None:
     """Return the tunnel of these words; None for plain ipip, as rules are read."""
     found = Tunnel(kind, port or 0, checksum or Checksum.NONE.value)

@@ -90,6 +90,9 @@ def rendered(table: Table, sources: Mapping[ServiceAddress, IPAddress]) -> Table
     """Return the table for a director with the patched tool; *sources* has the local
     address of each service without a pool."""
 
+    if not sources:
+        return table
+
     def of(service: Service) -> Service:
         if service.at not in sources:
             return service

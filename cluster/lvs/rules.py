@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Network
 
 from cluster.lvs.table import (
     IPAddress,
@@ -18,6 +18,7 @@ from cluster.lvs.table import (
     Table,
     Tunnel,
     VirtualService,
+    read_address,
 )
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 
@@ -74,12 +75,19 @@ def delete_local(at: ServiceAddress, local: IPAddress) -> str:
 
 def render(table: Table) -> str:
     """Return the rules that build this table from nothing, one a line."""
-    lines = []
-    for service in table.services:
-        lines.append(add_service(service))
+    return "".join(map(_rendered, table.services))
+
+
+def _rendered(service: VirtualService) -> str:
+    """Return the rules of one service, kept with it: the same services are written down
+    again and again in a run, in a wish, in what a host has, in its boot file."""
+    if not service.rules:
+        lines = [add_service(service)]
         lines += [add_local(service.at, local) for local in service.laddrs]
-        lines += [add_server(service.at, server) for server in service.servers]
-    return "".join(line + "\n" for line in lines)
+        at = " ".join(("-a", *service.at.switches))
+        lines += [" ".join((at, *_server_words(one))) for one in service.servers]
+        object.__setattr__(service, "rules", "".join(line + "\n" for line in lines))
+    return service.rules
 
 
 def _line(verb: str, at: ServiceAddress, words: list[str]) -> str:
@@ -129,6 +137,32 @@ def parse(text: str) -> Table:
 
     A last line without its end was cut off: ``-w 1`` may have been ``-w 100``.
     """
+    if not text.startswith("-A ") or not text.endswith("\n"):
+        return _parse_lines(text)
+    parts = text[3:-1].split("\n-A ")
+    found = [service for part in parts if (service := parse_service(part))]
+    table = Table(tuple(found))
+    whole = len(parts) == len(found) == len(table.by_address)
+    return table if whole else _parse_lines(text)
+
+
+# Two tables of one cluster differ in few services: what is wished, was applied and is
+# there become the same values, which makes them quick to compare.
+@lru_cache(maxsize=4096)
+def parse_service(part: str) -> VirtualService | None:
+    """Return the only service of these lines, which begin after ``-A``; None when there
+    is anything else in them."""
+    services, unknown = _read(f"-A {part}\n")
+    return services[0] if len(services) == 1 and not unknown else None
+
+
+def _parse_lines(text: str) -> Table:
+    services, unknown = _read(text)
+    return Table(tuple(services), tuple(unknown))
+
+
+def _read(text: str) -> tuple[list[VirtualService], list[str]]:
+    """Return the services of a listing, and the lines of it that are not understood."""
     services: dict[ServiceAddress, VirtualService] = {}
     servers: dict[ServiceAddress, list[RealServer]] = {}
     unknown: list[str] = []
@@ -142,11 +176,11 @@ def parse(text: str) -> Table:
             _take(words, services, servers)
         except (ValueError, KeyError, IndexError):
             unknown.append(line.rstrip("\n"))
-    found = (
+    found = [
         replace(service, servers=tuple(servers[at])) if servers[at] else service
         for at, service in services.items()
-    )
-    return Table(tuple(found), tuple(unknown))
+    ]
+    return found, unknown
 
 
 def _take(
@@ -165,7 +199,7 @@ def _take(
         if switch != "-z":
             raise RuleError(switch)
         known = services[at]
-        services[at] = replace(known, laddrs=(*known.laddrs, _address(local)))
+        services[at] = replace(known, laddrs=(*known.laddrs, read_address(local)))
     else:
         raise RuleError(verb)
 
@@ -178,15 +212,11 @@ def _read_address(words: list[str]) -> tuple[ServiceAddress, list[str]]:
     return _service_address(words[0], words[1]), words[2:]
 
 
-# A real server stands in many services.
-_address = lru_cache(maxsize=4096)(ip_address)
-
-
 # The servers of a service stand together, so that most lines repeat the one before.
 @lru_cache(maxsize=64)
 def _service_address(switch: str, endpoint: str) -> ServiceAddress:
     host, port = split_endpoint(endpoint)
-    return ServiceAddress.of(_PROTOCOLS[switch], ip_address(host), port)
+    return ServiceAddress.of(_PROTOCOLS[switch], read_address(host), port)
 
 
 def split_endpoint(text: str) -> tuple[str, int]:
@@ -240,9 +270,17 @@ def _read_server(words: list[str]) -> RealServer:
     if words[0] != "-r":
         raise RuleError(words[0])
     host, port = split_endpoint(words[1])
+    return RealServer(read_address(host), port, *_read_server_options(*words[2:]))
+
+
+# Most real servers of a table have one of a few weights, and nothing else that differs.
+@lru_cache(maxsize=256)
+def _read_server_options(
+    *words: str,
+) -> tuple[ForwardingMethod, int, int, int, Tunnel | None]:
     method, tunnel = ForwardingMethod.DR, _PLAIN
     numbers = {"-w": 1, "-x": 0, "-y": 0}
-    rest = iter(words[2:])
+    rest = iter(words)
     for word in rest:
         if word in numbers:
             numbers[word] = number(next(rest, ""))
@@ -255,7 +293,7 @@ def _read_server(words: list[str]) -> RealServer:
     # Every tunneling server is listed with its type; plain ipip is what None means.
     kept = None if tunnel == _PLAIN else tunnel
     weight, upper, lower = numbers.values()
-    return RealServer(_address(host), port, method, weight, upper, lower, kept)
+    return method, weight, upper, lower, kept
 
 
 def _read_tunnel_option(tunnel: Tunnel, word: str, value: str) -> Tunnel:

@@ -57,8 +57,8 @@ def cautions(director: Director, desired: Table) -> list[Sentence]:
         found.append(_("After this the director has no virtual service of ours left."))
     found += [_deleted(service, director.active) for service in gone[:MANY_SERVICES]]
     for service in observed.services:
-        after = wanted.get(service.at)
-        if after is not None and after != service:
+        after = wanted.get(service.at, service)
+        if after is not service and after != service:
             found += _changed(service, after, director.active)
     return found
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Self, TypeAlias
 
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
+# A real server stands in many services.
+read_address = lru_cache(maxsize=4096)(ip_address)
 
 
 def endpoint(address: IPAddress, port: int) -> str:
@@ -44,6 +47,11 @@ class ServiceAddress:
     @classmethod
     def of_mark(cls, mark: int, family: int = 4) -> Self:
         return cls(mark=mark, family=family)
+
+    def __hash__(self) -> int:
+        # Looked up for every rule: several times as fast as one of all fields.
+        number = int(self.address) if self.address else self.mark
+        return hash((number, self.port, self.family))
 
     @property
     def switches(self) -> tuple[str, ...]:
@@ -153,6 +161,7 @@ class VirtualService:
     *local*, its first and last address, are none of ipvsadm's: see ``source_nat.py``.
     Nor are the *packets* of a firewall mark: see ``marks.py``. *laddrs* are the local
     addresses that a patched ipvsadm sets, see ``fullnat.py``; no wish has them.
+    *rules* is what ``rules.render`` has made of all this, once it was asked to.
     """
 
     at: ServiceAddress
@@ -167,6 +176,7 @@ class VirtualService:
     local: tuple[IPAddress, IPAddress] | None = None
     packets: tuple[Packets, ...] = ()
     laddrs: tuple[IPAddress, ...] = ()
+    rules: str = field(default="", init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.servers, key=lambda server: server.sort_key))

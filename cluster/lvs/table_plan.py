@@ -34,20 +34,24 @@ def changes(
     growing, cutting = Rules(), Rules()
     new = edited = False
     present = observed.by_address
+    differing = []
     for service in desired.services:
         before = present.get(service.at)
+        if before is service or before == service:
+            continue
+        differing.append(service)
         if before is None:
             _add_service(growing, service, names)
             new = True
-        elif before != service:
+        else:
             edited |= _edit_service(growing, before, service, names)
             _cut_servers(cutting, before, service, names)
     for at in ours:
         if at in present and at not in desired.by_address:
             _delete_service(cutting, present[at])
     found = []
-    growing.sentences += _sizes(observed, desired)
-    growing.sentences += _by_hand(observed, desired, names)
+    growing.sentences += _sizes(observed, differing)
+    growing.sentences += _by_hand(observed, differing, names)
     if growing.lines:
         mark = Mark.EDIT if edited and not new else Mark.ADD
         found.append(change_table(host, Phase.TABLE, mark, growing))
@@ -56,32 +60,36 @@ def changes(
     return found
 
 
-def _sizes(observed: Table, desired: Table) -> list[Sentence]:
+def _sizes(observed: Table, changed: Iterable[VirtualService]) -> list[Sentence]:
     """Say what each kind of tunnel that begins here does to the size of packets."""
-    before, after = _tunnels(observed), _tunnels(desired)
+    after = _tunnels(changed)
+    before = _tunnels(observed.services) if after else {}
     begins = [tunnel for tunnel in after if tunnel not in before]
     return [encapsulation.advice(tunnel) for tunnel in begins]
 
 
 def _by_hand(
-    observed: Table, desired: Table, names: Mapping[IPAddress, str]
+    observed: Table,
+    changed: Iterable[VirtualService],
+    names: Mapping[IPAddress, str],
 ) -> list[Sentence]:
     """Name the real servers that begin here and that nobody manages."""
-    known = {s.address for service in observed.services for s in service.servers}
-    new = {s.address for service in desired.services for s in service.servers} - known
+    new = {s.address for one in changed for s in one.servers} - names.keys()
+    if new:
+        new -= {s.address for one in observed.services for s in one.servers}
     return [
         _(
             "{rip} is not managed from here: do by hand what its page says, first.",
             rip=rip,
         )
-        for rip in sorted(new - names.keys(), key=int)
+        for rip in sorted(new, key=int)
     ]
 
 
-def _tunnels(table: Table) -> dict[Tunnel | None, None]:
+def _tunnels(services: Iterable[VirtualService]) -> dict[Tunnel | None, None]:
     return {
         server.tunnel: None
-        for service in table.services
+        for service in services
         for server in service.servers
         if server.method is ForwardingMethod.TUN
     }

@@ -76,18 +76,22 @@ class ClusterWish:
         marked = data.get("source_nat", ())
         pools = data.get("local_addresses", {})
         packets = data.get("packets", {})
-        services = (
-            replace(
-                service,
-                source_nat=str(service.at) in marked,
-                local=_local(pools.get(str(service.at))),
-                packets=tuple(map(Packets.from_json, packets.get(str(service.at), ()))),
+        services = rules.parse(data["table"]).services
+        if marked or pools or packets:
+            services = tuple(
+                replace(
+                    service,
+                    source_nat=str(service.at) in marked,
+                    local=_local(pools.get(str(service.at))),
+                    packets=tuple(
+                        map(Packets.from_json, packets.get(str(service.at), ()))
+                    ),
+                )
+                for service in services
             )
-            for service in rules.parse(data["table"]).services
-        )
         return cls(
             data["director"],
-            Table(tuple(services)),
+            Table(services),
             tuple(Vip(ip_address(vip), number) for vip, number in data["vips"]),
             tuple((ip_address(rip), name) for rip, name in data["real_servers"]),
             Settings.from_json(data.get("settings", {})),
@@ -158,9 +162,10 @@ _Use: TypeAlias = tuple[IPAddress, RealServer]
 def _uses(table: Table) -> dict[IPAddress, list[_Use]]:
     found: dict[IPAddress, list[_Use]] = {}
     for service in table.services:
+        vips = service.vips
         for server in service.servers:
             uses = found.setdefault(server.address, [])
-            uses += [(vip, server) for vip in service.vips]
+            uses += [(vip, server) for vip in vips]
     return found
 
 

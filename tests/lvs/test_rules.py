@@ -1,12 +1,17 @@
 """One list of tables and their spelling, read and written."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cluster.lvs import rules
 from cluster.lvs.rules import parse, render
 from cluster.lvs.table import ServiceAddress, Table, Tunnel, VirtualService
 from cluster.lvs.terms import ForwardingMethod, Protocol, Scheduler
 from tests.build import at, server, service, table
+from tests.tables import tables
 
 SIMPLE_CASES = {
     "the walk-through of the notes": (
@@ -149,3 +154,39 @@ def test_edits_carry_the_whole_record_because_ipvsadm_resets_the_rest():
 def test_servers_compare_equal_in_any_order():
     one, two = server("10.0.1.6"), server("10.0.1.9")
     assert service(servers=(one, two)) == service(servers=(two, one))
+
+
+ODD_LINES = st.sampled_from(
+    [
+        "",
+        "garbage",
+        "-A -t 10.0.1.31:53 -s twos",
+        "  -A -t 10.0.1.31:53 -s rr",
+        "-a -t 10.0.1.31:53 -r 10.0.1.6:53 -g -w 1",
+        "-a -t 10.0.1.99:53 -r 10.0.1.6:53 -g -w 1\r",
+        "-A -f 7 -s rr\x0b-A -f 1 -s rr",
+    ]
+)
+
+
+@given(tables, st.lists(ODD_LINES, max_size=2), st.randoms(), st.sampled_from("\n!"))
+def test_service_by_service_is_read_as_line_by_line(value, odd, chance, end):
+    lines = render(value).splitlines() + odd
+    if odd:
+        chance.shuffle(lines)
+    text = "\n".join(lines) + end
+    assert parse(text) == rules._parse_lines(text)
+
+
+def test_what_is_kept_with_a_service_is_never_that_of_another():
+    one = service()
+    assert "-s rr" in render(table(one))
+    assert "-s wrr" in render(table(replace(one, scheduler=Scheduler.WRR)))
+    assert one == service()
+    assert hash(one) == hash(service())
+
+
+def test_keys_that_differ_in_protocol_or_family_are_told_apart():
+    keys = {at(protocol=one) for one in Protocol}
+    keys |= {ServiceAddress.of_mark(7), ServiceAddress.of_mark(7, 6)}
+    assert len(keys) == 5
