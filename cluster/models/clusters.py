@@ -20,7 +20,7 @@ from cluster.lvs.wish import ClusterWish, Vip
 
 if TYPE_CHECKING:
     from cluster.models.people import User
-    from cluster.models.services import VirtualService as VirtualServiceRow
+    from cluster.models.services import ServiceQuerySet
 
 
 class Credential(models.Model):
@@ -81,15 +81,14 @@ class Cluster(models.Model):
     class Meta:
         ordering = ["name"]
 
-    services: models.QuerySet[VirtualServiceRow]
+    services: ServiceQuerySet
 
     def __str__(self) -> str:
         return self.name
 
     def wish(self) -> ClusterWish:
         """Return what the operator wants now, saved or not yet applied."""
-        services = self.services.filter(enabled=True).prefetch_related("servers")
-        values = [service.as_value() for service in services]
+        values = self.services.filter(enabled=True).as_values()
         used = {vip for value in values for vip in value.vips}
         vips = [Vip(ip_address(v.address), v.number) for v in self.vips.all()]
         servers = self.hosts.filter(role=Host.Role.REAL_SERVER)

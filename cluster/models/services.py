@@ -58,6 +58,19 @@ class Vip(models.Model):
         return vip
 
 
+class ServiceQuerySet(models.QuerySet["VirtualService"]):
+    def as_values(self) -> list[table.VirtualService]:
+        """Return the services as the core compares them, enabled servers only.
+
+        As ``as_value`` of each, without an object of Django for every real server.
+        """
+        wanted = RealServer.objects.filter(service__in=self.values("pk"), enabled=True)
+        of_service: dict[int, list[table.RealServer]] = {}
+        for service, *words in wanted.order_by().values_list("service", *_OF_SERVER):
+            of_service.setdefault(service, []).append(_server(*words))
+        return [row.with_servers(of_service.get(row.pk, ())) for row in self]
+
+
 class VirtualService(models.Model):
     """One virtual service as the operator wants it.
 
@@ -115,6 +128,8 @@ class VirtualService(models.Model):
     notes = models.TextField(_("notes"), max_length=2000, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
 
+    objects = ServiceQuerySet.as_manager()
+
     class Meta:
         ordering = ["address", "port", "mark"]
         constraints = [
@@ -139,7 +154,7 @@ class VirtualService(models.Model):
             family = next((one.address.version for one in self.marked), 4)
             return table.ServiceAddress.of_mark(self.mark, family)
         protocol = terms.Protocol(self.protocol)
-        address = ip_address(self.address)
+        address = table.read_address(self.address)
         return table.ServiceAddress.of(protocol, address, self.port)
 
     @property
@@ -173,11 +188,15 @@ class VirtualService(models.Model):
         *servers* are given for a row that is not saved.
         """
         rows = self.servers.all() if servers is None else servers
+        return self.with_servers(row.as_value() for row in rows if row.enabled)
+
+    def with_servers(self, servers: Iterable[table.RealServer]) -> table.VirtualService:
+        """Return this service as the core compares it, with these real servers."""
         scheduler = terms.Scheduler(self.scheduler)
         return table.VirtualService(
             at=self.at,
             scheduler=scheduler,
-            servers=tuple(row.as_value() for row in rows if row.enabled),
+            servers=tuple(servers),
             persistence=self.persistence,
             netmask=self.netmask,
             flags=flag_names(
@@ -244,21 +263,35 @@ class RealServer(models.Model):
         return table.endpoint(ip_address(self.address), self.port)
 
     def as_value(self) -> table.RealServer:
-        return table.RealServer(
-            ip_address(self.address),
-            self.port,
-            terms.ForwardingMethod(self.method),
-            self.weight,
-            self.upper,
-            self.lower,
-            self.tunnel,
-        )
+        return _server(*(getattr(self, name) for name in _OF_SERVER))
 
     @property
     def tunnel(self) -> table.Tunnel | None:
         return encapsulation.chosen(
             self.tunnel_type, self.tunnel_port, self.tunnel_checksum
         )
+
+
+# What makes the value of a real server, in the order of ``_server``.
+_OF_SERVER = (
+    *("address", "port", "method", "weight", "upper", "lower"),
+    *("tunnel_type", "tunnel_port", "tunnel_checksum"),
+)
+
+
+def _server(
+    address: str, port: int, method: str, weight: int, upper: int, lower: int,
+    *tunnel: Any,
+) -> table.RealServer:  # fmt: skip
+    return table.RealServer(
+        table.read_address(address),
+        port,
+        terms.ForwardingMethod(method),
+        weight,
+        upper,
+        lower,
+        encapsulation.chosen(*tunnel),
+    )
 
 
 class AddressCheck(models.Model):
