@@ -14,10 +14,13 @@ from tests.build import real_server
 from tests.lab_in_memory import Lab as Site
 from tests.model_host import ModelHost, output
 
+PORTS = range(1000, 1250)  # of services, the same on each VIP
+# As every port above is served on a real server, or nothing would come back.
+LISTENING = "".join(f"tcp LISTEN 0 511 *:{port} *:*\n" for port in PORTS)
 ADDRESSES = [f"10.0.1.{101 + n}" for n in range(10)]  # of real servers
 
 
-def want_services(cluster: Cluster, count: int, on_a_vip: int = 250) -> None:
+def want_services(cluster: Cluster, count: int, on_a_vip: int = len(PORTS)) -> None:
     """Write *count* services by direct routing with a real server at each address."""
     hosts = {host.address: host for host in cluster.hosts.all()}
     for number in range((count - 1) // on_a_vip + 1):
@@ -26,7 +29,7 @@ def want_services(cluster: Cluster, count: int, on_a_vip: int = 250) -> None:
         VirtualService(
             cluster=cluster,
             address=_vip(n // on_a_vip),
-            port=1000 + n % on_a_vip,
+            port=PORTS[0] + n % on_a_vip,
             scheduler="wrr",
         )
         for n in range(count)
@@ -83,7 +86,8 @@ def in_memory(services: int) -> Site:
     site.models = {"lb01": Director(site.models["lb01"].state)}
     add_real_servers(site.cluster, site.host("lb01"))
     for n, address in enumerate(ADDRESSES):
-        site.models[f"rs{n + 1}"] = ModelHost(real_server(address))
+        model = site.models[f"rs{n + 1}"] = ModelHost(real_server(address))
+        model.sockets = LISTENING
     want_services(site.cluster, services)
     return site
 

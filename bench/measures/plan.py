@@ -12,6 +12,7 @@ which is the wish from its rows and what hosts answer, and keeping both as JSON.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench import django
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SERVICES = 1000
 SIZES = (10, 100, 1000)
 ROUNDS = 3
+DECIDING = ("wishes_of", "plan_for", "cautions")
 
 
 def measure() -> Iterator[Result]:
@@ -34,6 +36,7 @@ def measure() -> Iterator[Result]:
     def planning(site: Site, lines: int) -> float:
         # As in a worker that has not seen this table before.
         rules.parse.cache_clear()
+        rules.parse_service.cache_clear()
         used = cpu(site.plan)
         steps = site.cluster.runs.latest("pk").steps.all()
         sent = [step.value.command for step in steps]
@@ -62,9 +65,10 @@ def _growth(site: Site, plan_one: Callable[[], float]) -> Result:
         used[f"{services * 11} rules"] = rounds = []
         for _round in range(ROUNDS):
             large.weigh_one_more()
-            with timed(planning, "plan_for") as plans, timed(planning, "cautions") as c:
+            with ExitStack() as watched:
+                parts = [watched.enter_context(timed(planning, n)) for n in DECIDING]
                 whole = plan_one()
-            deciding = sum(plans) + sum(c)
+            deciding = sum(map(sum, parts))
             rounds.append((deciding, whole - deciding))
     small, *_between, large_ = used.values()
     grown = [
