@@ -10,6 +10,8 @@ from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from math import nan
+from operator import itemgetter
+from sys import byteorder
 from typing import TypeAlias
 
 # The five of ``Counters``, of each row; no kernel counts as far as UNKNOWN.
@@ -48,20 +50,46 @@ def no_rates(rows: int) -> array[float]:
     return array("f", [nan]) * rows
 
 
-def places_of(keys: Sequence[str], among: Sequence[str]) -> tuple[int, ...]:
-    """Return where each of *keys* is *among* others, -1 for nowhere."""
-    place = {key: n for n, key in enumerate(among)}
-    return tuple(place.get(key, -1) for key in keys)
+@lru_cache(maxsize=256)
+def _top_bits(rows: int) -> int:
+    return int.from_bytes(array("Q", [2**63]) * rows, byteorder)
 
 
-def picked(column: array[int], places: Sequence[int], missing: int) -> array[int]:
-    """Return the cells at *places*, and *missing* for nowhere."""
-    if -1 in places:
-        return array("Q", [column[n] if n >= 0 else missing for n in places])
-    if column is zeros(len(column)):
-        return zeros(len(places))
-    return array("Q", [*map(column.__getitem__, places)])
+def grown(old: array[int], now: array[int]) -> array[int] | None:
+    """Return by how much each cell has grown; None when one has become less.
+
+    A column is subtracted as one whole number. The top bit of each cell, which no
+    counter has reached, lends what the cell may lack: if it is still there, it did not.
+    """
+    top = _top_bits(len(now))
+    before, after = int.from_bytes(old, byteorder), int.from_bytes(now, byteorder)
+    if (before | after) & top:
+        return None
+    left = (after | top) - before
+    if left & top != top:
+        return None
+    return array("Q", (left ^ top).to_bytes(8 * len(now), byteorder))
 
 
-def picked_rates(column: array[float], places: Sequence[int]) -> array[float]:
-    return array("f", [column[n] if n >= 0 else nan for n in places])
+class Picks:
+    """Some rows, and where each of them is among others."""
+
+    def __init__(self, keys: Sequence[str], among: Sequence[str]) -> None:
+        place = {key: n for n, key in enumerate(among)}
+        # -1 is nowhere.
+        self.places = tuple(place.get(key, -1) for key in keys)
+        self.missing = tuple(n for n, at in enumerate(self.places) if at < 0)
+        whole = not self.missing and len(keys) > 1
+        self._all = itemgetter(*self.places) if whole else None
+
+    def counters(self, column: array[int]) -> array[int]:
+        """Return the cells of the rows, UNKNOWN for those that are nowhere."""
+        if self._all is None:
+            cells = [column[n] if n >= 0 else UNKNOWN for n in self.places]
+            return array("Q", cells)
+        if column is zeros(len(column)):
+            return zeros(len(self.places))
+        return array("Q", self._all(column))
+
+    def rates(self, column: array[float]) -> array[float]:
+        return array("f", [column[n] if n >= 0 else nan for n in self.places])

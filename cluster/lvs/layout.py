@@ -15,8 +15,7 @@ from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from typing import NamedTuple, Self
 
-from cluster.lvs.columns import zeros
-from cluster.lvs.kernel_table import BLIND, KernelServer, KernelService, row_key
+from cluster.lvs.kernel_table import BLIND, MOST, KernelServer, KernelService, row_key
 
 
 class ServiceRow(NamedTuple):
@@ -97,11 +96,14 @@ class Layout:
     def sums(self, numbers: Sequence[int]) -> array[int]:
         """Return numbers of the real servers as a column of all rows."""
         upto = [0, *accumulate(numbers)]
-        return array("Q", [*[upto[j] - upto[i] for i, j in self.spans], *numbers])
+        sums = [upto[j] - upto[i] for i, j in self.spans]
+        if upto[-1] > MOST:
+            sums = [min(number, MOST) for number in sums]
+        return array("I", [*sums, *numbers])
 
 
 def _none() -> array[int]:
-    return zeros(0)
+    return array("I")
 
 
 @lru_cache(maxsize=1024)
@@ -146,7 +148,7 @@ class TableColumns:
         servers = [server for one in found for server in one.servers]
         return cls.with_numbers(
             layout,
-            [server.weight for server in servers],
+            array("I", [server.weight for server in servers]),
             [server.active for server in servers],
             [server.inactive for server in servers],
         )
@@ -155,14 +157,13 @@ class TableColumns:
     def with_numbers(
         cls,
         layout: Layout,
-        weight: Sequence[int],
+        weight: array[int],
         active: Sequence[int],
         inactive: Sequence[int],
         unknown: tuple[str, ...] = (),
     ) -> Self:
-        """Take the numbers of the real servers. Raises OverflowError."""
-        sums = layout.sums(active), layout.sums(inactive)
-        return cls(layout, array("Q", weight), *sums, unknown)
+        """Take the numbers of the real servers, 32 bits each."""
+        return cls(layout, weight, layout.sums(active), layout.sums(inactive), unknown)
 
     @property
     def services(self) -> tuple[KernelService, ...]:

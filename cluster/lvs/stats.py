@@ -87,13 +87,14 @@ class StatsReader:
         self._head, self._listing = _read(data)
         self._named = ""
         if self._head and len(data) <= _BLOCK:
-            words = _words(data[len(self._head) :])
-            self._named = _named(words or [])
+            words = _split(_text(data[len(self._head) :]))
+            self._named = _named(words)
 
     def _again(self, data: bytes) -> Columns | None:
         """Parse all lines; None when they are not the same rows."""
-        words = _words(data[len(self._head) :])
-        if words is None or _named(words) != self._named:
+        text = _text(data[len(self._head) :])
+        words = _split(text)
+        if _named(words) != self._named or not _is_plain(text, _marks(words)):
             return None
         return _numbers(words)
 
@@ -142,8 +143,8 @@ def _text(data: bytes) -> str:
 def _words(data: bytes) -> list[str] | None:
     """Split lines that are all rows, ``_WIDTH`` words each; None when one is not."""
     text = _text(data)
-    words = text.replace("\n", f" {_END} ").split()
-    ends = words[_WIDTH - 1 :: _WIDTH]
+    words = _split(text)
+    ends = _ends(words)
     marks = _marks(words)
     is_even = (
         _END not in text
@@ -152,6 +153,10 @@ def _words(data: bytes) -> list[str] | None:
         and _MARKS.issuperset(marks)
     )
     return words if is_even and _is_plain(text, marks) else None
+
+
+def _split(text: str) -> list[str]:
+    return text.replace("\n", f" {_END} ").split()
 
 
 def _is_plain(text: str, marks: list[str]) -> bool:
@@ -169,8 +174,13 @@ def _names(words: list[str]) -> list[str]:
     return words[1::_WIDTH]
 
 
+def _ends(words: list[str]) -> list[str]:
+    return words[_WIDTH - 1 :: _WIDTH]
+
+
 def _named(words: list[str]) -> str:
-    return "\n".join(_marks(words) + _names(words))
+    """Return all but the numbers."""
+    return "\n".join(_marks(words) + _names(words) + _ends(words))
 
 
 def _numbers(words: list[str]) -> Columns | None:

@@ -13,7 +13,7 @@ from cluster.lvs.kernel_table import HEAD_LINES, MOST, parse_table
 from cluster.lvs.layout import Layout, TableColumns
 
 _WORDS = 6  # -> place, forward, weight, active, inactive
-_NUMBERS = (3, 4, 5)
+_NUMBERS = (4, 5)
 
 
 class TableReader:
@@ -64,17 +64,18 @@ class TableReader:
         if _named(words) != self._names or not _is_plain(text, count):
             return None
         try:
-            weight, active, inactive = ([*map(int, words[n::_WORDS])] for n in _NUMBERS)
+            active, inactive = ([*map(int, words[n::_WORDS])] for n in _NUMBERS)
         except ValueError:
             return None
-        if max(weight + active + inactive, default=0) > MOST:
+        if max(active + inactive, default=0) > MOST:
             return None
-        return TableColumns.with_numbers(layout, weight, active, inactive)
+        return TableColumns.with_numbers(layout, self._table.weight, active, inactive)
 
 
 def _named(words: list[str]) -> str:
-    """Return where the real servers are, and how they get their packets."""
-    return "\n".join(words[1::_WORDS] + words[2::_WORDS])
+    """Return what seldom changes: where real servers are, how they get their packets,
+    and their weights."""
+    return "\n".join(words[1::_WORDS] + words[2::_WORDS] + words[3::_WORDS])
 
 
 def _is_plain(text: str, arrows: int) -> bool:

@@ -3,7 +3,7 @@
 Written every two seconds for every director, read only while somebody looks: so the
 numbers go as they are in memory, and the reader makes of it what pages use. A document
 is a head (``_HEAD``), what is known besides numbers as JSON, the layout, and columns:
-weight of the real servers, active and inactive of all rows, their counters, all as
+weight of the real servers, active and inactive of all rows as uint32, their counters as
 uint64, and their rates as floats. What is not known is the largest number, or NaN.
 """
 
@@ -61,8 +61,8 @@ def decode(data: bytes) -> dict[str, Any]:
     layout = unpacked(data[middle:end])
     first, rows = len(layout.services), len(layout.keys)
     read = _reader(data, end)
-    weight = read("Q", len(layout.servers))
-    active, inactive = read("Q", rows), read("Q", rows)
+    weight = read("I", len(layout.servers))
+    active, inactive = read("I", rows), read("I", rows)
     counters = zip(*[read("Q", rows) for _ in range(COLUMNS)], strict=True)
     rates = zip(*[read("f", rows) for _ in range(COLUMNS)], strict=True)
     numbers = [

@@ -71,7 +71,10 @@ def pack(sample: Sample) -> bytes:
     layout = table.layout
     rates = sample.total_rates or _UNKNOWN
     total = [*rates, table.all_active, table.all_inactive]
-    columns = [*sample.speeds, array("f", table.active), array("f", table.inactive)]
+    # ``array`` would take twice as long to make floats of them.
+    floats_of = struct.Struct(f"{len(table.active)}f").pack
+    connections = (floats_of(*table.active), floats_of(*table.inactive))
+    columns = [*sample.speeds, *(array("f", one) for one in connections)]
     for n in _OUT:
         if not layout.sees_replies:
             total[n] = nan

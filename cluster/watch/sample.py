@@ -6,16 +6,15 @@ import json
 from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import isnan
 
 from cluster.lvs.columns import (
     COLUMNS,
     UNKNOWN,
     Columns,
+    Picks,
     RateColumns,
     no_rates,
-    picked,
-    picked_rates,
-    places_of,
     unknown,
 )
 from cluster.lvs.counters import Counters
@@ -109,12 +108,13 @@ class Sampler:
 
     def _forget(self) -> None:
         self._about = About()
+        self._told: tuple[object, ...] = ()
         self._total, self._rows = Meter(), Meter()
         self._asked = (0.0, PERIOD)
         self._text: bytes = b""
         self._table, self._table_reader = TableColumns(), TableReader()
         self._listing, self._stats_reader = Listing(), StatsReader()
-        self._places: tuple[int, ...] | None = None
+        self._picks: Picks | None = None
         self._counted_at: float | None = None
         self._error = ""
         self._nothing()
@@ -124,7 +124,6 @@ class Sampler:
         rows = len(self._table.layout.keys)
         self._columns: Columns = (unknown(rows),) * COLUMNS
         self._speeds: RateColumns = (no_rates(rows),) * COLUMNS
-        self._missing: tuple[int, ...] = tuple(range(rows))
 
     def take(self, sections: Sections, moment: Moment, at: float) -> Sample:
         """Return the sample of one frame; raises ValueError when it makes no sense."""
@@ -137,13 +136,22 @@ class Sampler:
         if sections.table != self._text:
             self._list(sections.table)
         totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
-        five = tuple(array("Q", [number]) for number in totals)
-        speeds = self._total.add(moment, sections.boot_id, five)
+        total_rates = self._rates_of(totals, moment, sections.boot_id)
         if sections.stats is not None:
             self._count(sections, sections.stats, moment, at)
         self._tell(sections, loaded=True)
-        total_rates = known(tuple(column[0] for column in speeds))
         return self._sample(at, moment, totals, total_rates)
+
+    def _rates_of(self, totals: Counters, at: Moment, boot_id: str) -> Rates | None:
+        """Return the rates of the whole director, whose five are one column here."""
+        column = (array("Q", totals),)
+        (speeds,) = self._total.add(at, boot_id, column)
+        if any(map(isnan, speeds)):
+            # If one has started again, then all have.
+            self._total = Meter()
+            self._total.add(at, boot_id, column)
+            return None
+        return Rates(*speeds)
 
     def _sample(
         self, at: float, moment: Moment, totals: Counters | None, rates: Rates | None
@@ -165,9 +173,12 @@ class Sampler:
         strange = self._table.unknown + self._listing.unknown
         error = self._error or _strange(strange)
         seldom = self._about.seldom.after(sections.seldom) if loaded else Seldom()
-        about = About(sections.boot_id, loaded, self._addresses, error, seldom)
-        if about != self._about:
-            self._about = about
+        told = sections.boot_id, loaded, self._addresses, error, seldom
+        if told != self._told:
+            self._told = told
+            self._about = About(
+                sections.boot_id, loaded, self._addresses, error, seldom
+            )
 
     def _list(self, text: bytes) -> None:
         """Take the table, which comes more often than counters do: what has left it
@@ -177,11 +188,11 @@ class Sampler:
         self._text = text
         if self._table.layout is before:
             return
-        places = places_of(self._table.layout.keys, before.keys)
-        self._rows.move(places)
-        self._columns = tuple(picked(one, places, UNKNOWN) for one in self._columns)
-        self._speeds = tuple(picked_rates(one, places) for one in self._speeds)
-        self._places = None
+        picks = Picks(self._table.layout.keys, before.keys)
+        self._rows.move(picks)
+        self._columns = tuple(map(picks.counters, self._columns))
+        self._speeds = tuple(map(picks.rates, self._speeds))
+        self._picks = None
 
     def _count(
         self, sections: Sections, stats: bytes, moment: Moment, at: float
@@ -190,24 +201,24 @@ class Sampler:
         if sections.status:
             text = stats.decode("utf-8", "replace")
             self._error = text.strip()[:500] or f"exit status {sections.status}"
-            self._listing, self._places = Listing(), None
+            self._listing, self._picks = Listing(), None
             self._nothing()
             return
         self._error = ""
         self._align(self._stats_reader.read(stats))
-        columns, missing = self._columns, self._missing
-        self._speeds = self._rows.add(moment, sections.boot_id, columns, missing)
+        missing = self._picks.missing if self._picks else ()
+        self._speeds = self._rows.add(moment, sections.boot_id, self._columns, missing)
         self._counted_at = at
 
     def _align(self, listing: Listing) -> None:
         """Take the counters in the order of the table: ipvsadm has another one."""
-        if listing is self._listing and self._places is not None:
+        picks = self._picks
+        if listing is self._listing and picks is not None:
             return
-        if listing.keys is not self._listing.keys or self._places is None:
-            self._places = places_of(self._table.layout.keys, listing.keys)
-            self._missing = tuple(n for n, at in enumerate(self._places) if at < 0)
-        self._listing, places = listing, self._places
-        self._columns = tuple(picked(one, places, UNKNOWN) for one in listing.columns)
+        if picks is None or listing.keys is not self._listing.keys:
+            picks = Picks(self._table.layout.keys, listing.keys)
+        self._listing, self._picks = listing, picks
+        self._columns = tuple(map(picks.counters, listing.columns))
 
 
 def _strange(lines: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from collections import deque
 from math import nan
 from typing import Any, NamedTuple
 
-from cluster.lvs.columns import no_rates, picked_rates, places_of
+from cluster.lvs.columns import Picks, no_rates
 from cluster.lvs.layout import Layout
 from cluster.watch.sample import TOTAL, Sample
 
@@ -73,10 +73,10 @@ class Sparks:
 
     def _move(self, layout: Layout) -> None:
         """Have the rows of another layout: what has left the table is forgotten."""
-        places = places_of((TOTAL, *layout.keys), (TOTAL, *self._layout.keys))
+        picks = Picks((TOTAL, *layout.keys), (TOTAL, *self._layout.keys))
         for columns in (self._ticks, self._columns):
             for n, column in enumerate(columns):
-                columns[n] = picked_rates(column, places)
+                columns[n] = picks.rates(column)
         self._layout = layout
 
     def _close(self, slots: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.lvs.columns import COLUMNS, UNKNOWN, places_of
+from cluster.lvs.columns import COLUMNS, UNKNOWN, Picks
 from cluster.lvs.counters import Counters
 from cluster.lvs.rates import Meter, Moment, Rates, seconds_between
 
@@ -29,7 +29,7 @@ class ByName:
 
     def keep(self, names):
         names = tuple(names)
-        self.meter.move(places_of(names, self.names))
+        self.meter.move(Picks(names, self.names))
         self.names = names
 
     def add(self, at, boot_id, rows):
