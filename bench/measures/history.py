@@ -73,16 +73,14 @@ def measure() -> Iterator[Result]:
 
 def storing(director: Any) -> Iterator[Result]:
     from cluster.models import Reading
+    from cluster.watch import readings
     from cluster.watch.packing import VALUES, pack
 
     told = list(samples(NOW - 2 * TICKS, NOW))
     narrow = narrow_table(VALUES)
 
     def packed() -> None:
-        Reading.objects.bulk_create(
-            Reading(director=director, at=sample.at, data=pack(sample))
-            for sample in told
-        )
+        readings.write([(director.pk, sample.at, pack(sample)) for sample in told])
 
     def rows() -> None:
         narrow.objects.bulk_create(

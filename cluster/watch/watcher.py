@@ -30,9 +30,9 @@ from cluster.control.trouble import clear_trouble, record_trouble
 from cluster.host_condition import Condition
 from cluster.lvs.command import Command
 from cluster.lvs.frame import WATCH
-from cluster.models import Host, Reading
+from cluster.models import Host
 from cluster.remote.shell import RemoteError
-from cluster.watch import leases, store
+from cluster.watch import leases, readings, store
 from cluster.watch.lookout import Lookout
 from cluster.watch.packing import pack
 from cluster.watch.sample import Sample
@@ -72,7 +72,7 @@ class Watcher:
         self._sparks: dict[int, Sparks] = {}
         self._lock = threading.Lock()
         self._fresh: dict[int, tuple[DirectorStream, Sample]] = {}
-        self._readings: list[tuple[int, Sample]] = []
+        self._readings: list[readings.Row] = []
         self._lookout = Lookout(self._streams.get)
         self._told: dict[int, RemoteError] = {}
         self._stopping = threading.Event()
@@ -219,18 +219,14 @@ class Watcher:
 
     def _write_readings(self) -> None:
         with self._lock:
-            readings, self._readings = self._readings, []
-        rows = [
-            Reading(director_id=pk, at=sample.at, data=pack(sample))
-            for pk, sample in readings
-            if pk in self._streams
-        ]
+            rows, self._readings = self._readings, []
+        rows = [row for row in rows if row[0] in self._streams]
         try:
-            Reading.objects.bulk_create(rows)
+            readings.write(rows)
         except IntegrityError:
             # One was deleted a moment ago: the readings of the others are kept.
             there = set(Host.objects.values_list("pk", flat=True))
-            Reading.objects.bulk_create(r for r in rows if r.director_id in there)
+            readings.write([row for row in rows if row[0] in there])
 
     def _end(self) -> None:
         # Streams first: a director that is given back has no watcher any more.
@@ -247,9 +243,12 @@ class Watcher:
     # -- samples, and the publishing thread -------------------------------------------
 
     def _on_sample(self, stream: DirectorStream, sample: Sample) -> None:
+        pk = stream.host.pk
+        # Now: whatever it is made of is at hand.
+        row = (pk, sample.at, pack(sample))
         with self._lock:
-            self._fresh[stream.host.pk] = (stream, sample)
-            self._readings.append((stream.host.pk, sample))
+            self._fresh[pk] = (stream, sample)
+            self._readings.append(row)
 
     def _publish(self) -> None:
         lost = False
