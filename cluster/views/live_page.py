@@ -149,14 +149,14 @@ class Wanted:
 
 def read_wanted(cluster: Cluster) -> Wanted:
     services = cluster.services.prefetch_related("servers__host")
+    revision = cluster.revisions.first()
+    applied = _applied(json.dumps(_of_services(revision.wish))) if revision else {}
     rows = tuple(
         sorted(
-            (WantedRow.of(row) for row in services),
+            (WantedRow.of(row, applied) for row in services),
             key=lambda wanted: wanted.value.at.sort_key,
         )
     )
-    revision = cluster.revisions.first()
-    applied = _applied(json.dumps(_of_services(revision.wish))) if revision else {}
     vips = {vip for wanted in rows for vip in wanted.row.vips}
     vips |= {str(vip) for service in applied.values() for vip in service.vips}
     return Wanted(rows, applied, frozenset(vips))

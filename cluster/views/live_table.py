@@ -15,9 +15,9 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
+from cluster import sparkline
 from cluster.lvs.kernel_table import row_key
-from cluster.numbers import bytes_rate, count, rate
-from cluster.sparkline import sparkline
+from cluster.numbers import here
 from cluster.views.look import Look
 from cluster.watch.board import Numbers, ServerLine, ServiceLine
 
@@ -51,7 +51,7 @@ class Row:
         raw = _totals(numbers) if totals else _rates(numbers)
         if before is not None and before.raw == raw:
             return before
-        return cls(raw, _total_cells(raw) if totals else _rate_cells(raw))
+        return cls(raw, _total_cells(raw) if totals else _rate_cells(raw, before))
 
     def news(self, before: Row | None) -> list[str | int]:
         """Return the cells with ``SAME`` where nothing is new, ``[]`` when all is the same."""
@@ -79,22 +79,27 @@ def _rates(numbers: Numbers) -> Raw:
     )
 
 
-def _rate_cells(raw: Any) -> Cells:
+def _rate_cells(raw: Any, before: Row | None) -> Cells:
     active, inactive, conns, incoming, out, spark = raw
+    style = here()
+    # A line gets a point every 10 s, not with each tick.
+    drawn = before is not None and before.raw[-1] == spark
     return (
-        count(active),
-        count(inactive),
-        rate(conns),
-        bytes_rate(incoming),
-        bytes_rate(out),
-        heights(spark, SPARK_SIZE),
+        style.count(active),
+        style.count(inactive),
+        style.rate(conns),
+        style.bytes_rate(incoming),
+        style.bytes_rate(out),
+        before.cells[-1] if before and drawn else heights(spark, SPARK_SIZE),
     )
 
 
 def heights(spark: Sequence[float], size: tuple[int, int]) -> str:
     """Return the points without what the browser can tell itself: their distance."""
-    points = sparkline(spark, *size).line.split()
-    return " ".join(point.partition(",")[2].removesuffix(".0") for point in points)
+    if len(spark) < 2:
+        return ""
+    points = sparkline.heights(spark, size[1])
+    return " ".join([f"{point:.1f}".removesuffix(".0") for point in points])
 
 
 def _totals(numbers: Numbers) -> Raw:
@@ -107,7 +112,7 @@ def _totals(numbers: Numbers) -> Raw:
 
 
 def _total_cells(raw: Any) -> Cells:
-    return tuple(count(value) for value in raw)
+    return tuple(map(here().count, raw))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,22 +112,33 @@ class ServiceLine:
 class WantedRow:
     """A row with what follows from it alone, so that it is worked out only once.
 
-    *off* are the places of real servers that are switched off.
+    *servers* are wanted, *off* the places of those that are switched off.
     """
 
     row: ServiceRow
     key: str
+    protocol: str
+    address: str
     value: VirtualService
+    servers: Mapping[str, RealServer]
     off: tuple[str, ...]
     names: Mapping[str, str]
 
     @classmethod
-    def of(cls, row: ServiceRow) -> WantedRow:
-        servers = row.servers.all()
+    def of(
+        cls, row: ServiceRow, applied: Mapping[str, VirtualService] | None = None
+    ) -> WantedRow:
+        """*applied* are the services that most rows are equal to."""
+        at, value, servers = row.at, row.as_value(), row.servers.all()
+        there = (applied or {}).get(str(at))
         return cls(
             row=row,
-            key=str(row.at),
-            value=row.as_value(),
+            key=str(at),
+            protocol=at.protocol.label if at.protocol else "FWM",
+            address=str(row).partition(" ")[2],
+            # One and the same is soon compared.
+            value=there if there == value else value,
+            servers={s.endpoint: s for s in value.servers} if row.enabled else {},
             off=tuple(str(server) for server in servers if not server.enabled),
             names={s.address: s.host.name for s in servers if s.host},
         )
@@ -170,11 +181,11 @@ def _listed_as(key: str, kernel: Mapping[str, Any]) -> str:
 def _of_row(
     sources: Sources, wanted: WantedRow, kernel: Mapping[str, Any] | None
 ) -> ServiceLine:
-    row, key, value = wanted.row, wanted.key, wanted.value
+    row, key = wanted.row, wanted.key
     applied = sources.applied.get(key)
     state = row_state(
         known=sources.sample is not None,
-        wanted=value if row.enabled else None,
+        wanted=wanted.value if row.enabled else None,
         applied=applied,
         present=kernel is not None,
         same=kernel is not None
@@ -182,20 +193,17 @@ def _of_row(
         and kernel["persistent"] == bool(row.persistence),
         ours=True,
     )
-    names = {**sources.names, **wanted.names}
-    wishes = {s.endpoint: s for s in value.servers} if row.enabled else {}
-    servers = tuple(_servers(sources, key, kernel, wishes, applied, wanted.off, names))
     return ServiceLine(
         key=key,
-        protocol=row.at.protocol.label if row.at.protocol else "FWM",
-        address=str(row).partition(" ")[2],
+        protocol=wanted.protocol,
+        address=wanted.address,
         vip=row.address or "",
         scheduler=kernel["scheduler"] if kernel else row.scheduler,
         persistence=row.persistence,
         persistent=bool(row.persistence),
         state=state,
         numbers=_service_numbers(sources, key, kernel),
-        servers=servers,
+        servers=tuple(_servers(sources, wanted, kernel, applied)),
         row=row,
     )
 
@@ -233,17 +241,17 @@ def _of_kernel(sources: Sources, kernel: Mapping[str, Any]) -> ServiceLine:
 
 def _servers(
     sources: Sources,
-    key: str,
+    wanted: WantedRow,
     kernel: Mapping[str, Any] | None,
-    wanted: Mapping[str, RealServer],
     applied: VirtualService | None,
-    off: Sequence[str],
-    names: Mapping[str, str],
 ) -> Iterator[ServerLine]:
-    before = {server.endpoint: server for server in applied.servers} if applied else {}
+    key, wishes, off = wanted.key, wanted.servers, wanted.off
+    before = wishes
+    if applied is not wanted.value or not wanted.row.enabled:
+        before = {s.endpoint: s for s in applied.servers} if applied else {}
     present = {server["at"]: server for server in kernel["servers"]} if kernel else {}
-    for at in dict.fromkeys([*wanted, *off, *present]):
-        wish, now = wanted.get(at), present.get(at)
+    for at in dict.fromkeys([*wishes, *off, *present]):
+        wish, now = wishes.get(at), present.get(at)
         state = row_state(
             known=sources.sample is not None,
             wanted=wish,
@@ -255,7 +263,7 @@ def _servers(
         )
         yield ServerLine(
             at=at,
-            name=names.get(_host(at), ""),
+            name=wanted.names.get(_host(at)) or sources.names.get(_host(at), ""),
             method=_method(before.get(at) or wish, now),
             weight=now["weight"] if now else wish.weight if wish else None,
             state=state,
