@@ -202,8 +202,10 @@ class Broadcast:
 
     async def _check(self) -> None:
         """End the streams of people who have logged out or may not look any more."""
-        welcome = await self._call(still_in, set(self._tickets.values()))
-        for queue, ticket in self._tickets.items():
+        # Whoever comes while this is asked has just been let in.
+        asked = dict(self._tickets)
+        welcome = await self._call(still_in, set(asked.values()))
+        for queue, ticket in asked.items():
             if ticket not in welcome:
                 end(queue)
 

@@ -30,25 +30,25 @@ broadcast = Broadcast()
 
 # Not a redirect to the log-in page: a stream that cannot be had answers with 401.
 @login_not_required
-async def cluster_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
-    return await _stream(request, slug, Look.of(request.GET).for_fragment)
+def cluster_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
+    return _stream(request, slug, Look.of(request.GET).for_fragment)
 
 
 @login_not_required
-async def graphs_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
+def graphs_stream(request: HttpRequest, slug: str) -> HttpResponseBase:
     look = GraphLook.read(request.GET, time.time()).for_stream
-    return await _stream(request, slug, look)
+    return _stream(request, slug, look)
 
 
-async def _stream(
+def _stream(
     request: HttpRequest, slug: str, look: Look | GraphLook
 ) -> HttpResponseBase:
     if request.method != "GET":
         return HttpResponse(status=405, headers={"Allow": "GET"})
-    user = await request.auser()
+    user = request.user
     if not user.is_authenticated:
         return HttpResponse(status=401)
-    found = await Cluster.objects.filter(slug=slug).values_list("pk").afirst()
+    found = Cluster.objects.filter(slug=slug).values_list("pk").first()
     if found is None:
         return HttpResponse(status=404)
     if broadcast.streams_of(user.pk) >= STREAMS_PER_USER:

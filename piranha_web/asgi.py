@@ -4,13 +4,19 @@ Every other URL belongs to the WSGI process. The page comes from another port of
 the same host, so the browser asks for permission (CORS) to read the stream.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import django
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.base import BaseHandler
+from django.db import close_old_connections
 from django.http.response import HttpResponseBase
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
 django.setup(set_prefix=False)
@@ -24,7 +30,38 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class EventsHandler(ASGIHandler):
-    """Django, but for the bodies of streams: they write themselves."""
+    """Django for the question who may look; the bodies of streams write themselves.
+
+    All middleware and views run in one thread, one request after the other. Django's own
+    way gives each request a thread with a connection to the database, and a stream would
+    keep both for as long as it is open.
+    """
+
+    def __init__(self) -> None:
+        BaseHandler.__init__(self)
+        self.load_middleware(is_async=False)
+        # Now, and not by the first hundred who come at once.
+        get_resolver().url_patterns  # noqa: B018
+        self._door = ThreadPoolExecutor(1, "door")
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        request = ASGIRequest(scope, BytesIO())
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(self._door, self._answer, request)
+        sent = asyncio.create_task(self.send_response(response, send))
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait({sent, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sent, gone):
+                task.cancel()
+            await asyncio.gather(sent, gone, return_exceptions=True)
+        if not sent.cancelled():
+            sent.result()
+
+    def _answer(self, request: ASGIRequest) -> HttpResponseBase:
+        close_old_connections()
+        return self.get_response(request)
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         if not isinstance(response, EventStream):
@@ -37,10 +74,13 @@ class EventsHandler(ASGIHandler):
         status = response.status_code
         start = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
-        try:
-            await response.write_to(send)
-        finally:
-            response.close()
+        await response.write_to(send)
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the browser has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 django_application = EventsHandler()

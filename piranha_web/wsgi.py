@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "piranha_web.settings")
 
 django_application = get_wsgi_application()
+# All pages before the fork, or the first person waits a second for them.
+get_resolver().url_patterns  # noqa: B018
 
 from piranha_web.origins import EVENTS_PREFIX  # noqa: E402
 

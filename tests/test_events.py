@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -27,8 +28,8 @@ KEY_AT = KEY.split()[1]
 
 
 @pytest.fixture
-def events(process_environment):
-    """Run the events process; yield its port."""
+def served(process_environment):
+    """Run the events process; yield its number and its port."""
     store.client().flushdb()
     listener = socket.create_server(("127.0.0.1", 0))
     words = [sys.executable, "-m", "piranha_web.events", str(listener.fileno())]
@@ -40,9 +41,15 @@ def events(process_environment):
     )
     port = listener.getsockname()[1]
     listener.close()
-    yield port
+    yield process.pid, port
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture
+def events(served):
+    _process, port = served
+    return port
 
 
 @pytest.fixture
@@ -114,6 +121,26 @@ def listen(events):
     yield start
     for listener in listeners:
         listener.close()
+
+
+def test_an_open_stream_costs_no_thread_and_no_connection_to_the_database(
+    served, listen, transactional_db, lb01
+):
+    people = [User.objects.create_user(f"person{n}") for n in range(6)]
+    place = Path(f"/proc/{served[0]}")
+
+    def used(*streams):
+        assert [stream.event() for stream in streams] == [{"retry": "3000"}] * 4
+        threads, files = list(place.glob("task/*")), list(place.glob("fd/*"))
+        return len(threads), len(files)
+
+    cookies = [cookie_of(person) for person in people]
+    before, *_, after = [
+        used(*[listen(cookie) for _ in range(4)]) for cookie in cookies
+    ]
+    assert after[0] <= before[0] + 1
+    # The 20 sockets, and no two files each.
+    assert after[1] - before[1] < 30
 
 
 def test_what_is_published_reaches_a_browser(listen, li, lb01):
