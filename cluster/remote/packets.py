@@ -17,8 +17,9 @@ from paramiko.packet import NeedRekeyException, Packetizer
 from cluster.remote.wire import Wire
 
 TAG = 16
-# Where data begins: after the kind, the channel and the length of the data.
-_DATA = 9
+# Where data begins: after the length of the padding, the kind, and four bytes each for
+# the channel and the length of the data.
+_DATA = 10
 
 
 class Packets(Packetizer):
@@ -50,35 +51,34 @@ class Packets(Packetizer):
         """
         if self._engine is None:
             return super().read_message()
+        record, decrypt, sinks = self._record, self._engine.decrypt, self.sinks
         while True:
-            payload = self._payload()
-            self._note_size(len(payload))
-            kind = payload[0]
-            sink = self.sinks.get(payload[1:5]) if kind == MSG_CHANNEL_DATA else None
+            packet = record()
+            nonce = self._fixed + self._counter.to_bytes(8, "big")
+            plain: bytes = decrypt(nonce, packet[4:], packet[:4])
+            self._counter = (self._counter + 1) % 2**64
+            self._number = (self._number + 1) % 2**32
+            self._note_size(len(plain))
+            end = len(plain) - plain[0]
+            sink = sinks.get(plain[2:6]) if plain[1] == MSG_CHANNEL_DATA else None
             if sink is None:
-                message = paramiko.Message(payload[1:])
+                message = paramiko.Message(plain[2:end])
                 message.seqno = self._number
-                return kind, message
-            sink(payload[_DATA:])
+                return plain[1], message
+            sink(plain[_DATA:end])
             if self.need_rekey():
                 # Who called us sees to that before it reads on.
                 return MSG_IGNORE, paramiko.Message()
 
-    def _payload(self) -> bytes:
+    def _record(self) -> bytes:
         while True:
             try:
-                record = self._wire.record(TAG)
-                break
+                return self._wire.record(TAG)
             except TimeoutError:
                 if self.closed:
                     raise EOFError from None
                 if self.need_rekey():
                     raise NeedRekeyException from None
-        nonce = self._fixed + self._counter.to_bytes(8, "big")
-        plain: bytes = self._engine.decrypt(nonce, record[4:], record[:4])
-        self._counter = (self._counter + 1) % 2**64
-        self._number = (self._number + 1) % 2**32
-        return plain[1 : len(plain) - plain[0]]
 
     def _note_size(self, size: int) -> None:
         """Ask for new keys after so much, and end when the host does not want them."""

@@ -90,23 +90,22 @@ class Wire:
         Nothing is lost when it raises TimeoutError: the next call goes on. Raises
         EOFError when the host has hung up.
         """
-        self._have(4)
-        announced = self._ahead[self._position : self._position + 4]
-        size = 4 + int.from_bytes(announced, "big") + extra
-        if size > LARGEST_READ:
-            raise ConnectionAbortedError(f"announced a packet of {size} bytes")
-        self._have(size)
-        start = self._position
-        self._position = start + size
-        return self._ahead[start : self._position]
-
-    def _have(self, size: int) -> None:
-        while len(self._ahead) - self._position < size:
-            more = self._receive()
-            if not more:
-                raise EOFError
-            self._ahead = self._ahead[self._position :] + more
-            self._position = 0
+        size = 4
+        while True:
+            start, end = self._position, self._position + size
+            if len(self._ahead) < end:
+                more = self._receive()
+                if not more:
+                    raise EOFError
+                self._ahead = self._ahead[start:] + more
+                self._position = 0
+            elif size > 4:
+                self._position = end
+                return self._ahead[start:end]
+            else:
+                size += int.from_bytes(self._ahead[start:end], "big") + extra
+                if size > LARGEST_READ:
+                    raise ConnectionAbortedError(f"announced a packet of {size} bytes")
 
     def _receive(self) -> bytes:
         # Nearly always there is nothing more yet: to ask is cheaper than to be refused.
