@@ -14,6 +14,7 @@ from cluster.lvs.rules import split_endpoint
 from cluster.lvs.table import ServiceAddress
 from cluster.lvs.terms import Protocol
 
+_NO_LIMITS = ["0", "0"]
 # A row is a service (server "") or one of its real servers ("10.0.1.6:80").
 Key: TypeAlias = tuple[ServiceAddress, str]
 
@@ -39,11 +40,12 @@ def parse_stats(text: str) -> dict[Key, Counters]:
 
 
 def parse_thresholds(text: str) -> dict[Key, tuple[int, int]]:
-    """Read ``ipvsadm -Ln --thresholds``: (upper, lower) per real server."""
+    """Read ``ipvsadm -Ln --thresholds``: (upper, lower) per real server that has any."""
     return {
         key: (int(words[0]), int(words[1]))
         for key, words in _rows(text)
-        if key[1] and len(words) >= 2
+        # Nearly every real server has none.
+        if key[1] and len(words) >= 2 and words[:2] != _NO_LIMITS
     }
 
 

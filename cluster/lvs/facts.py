@@ -270,12 +270,12 @@ def with_thresholds(
     table: Table, limits: dict[tuple[ServiceAddress, str], tuple[int, int]]
 ) -> Table:
     """Return the table with what ``ipvsadm -S`` leaves out: upper and lower limits."""
-    # Nearly every server has none.
-    limited = {key: some for key, some in limits.items() if any(some)}
-    keys = {at for at, _server in limited}
+    if not limits:
+        return table
+    keys = {at for at, _server in limits}
 
     def fill(at: ServiceAddress, server: RealServer) -> RealServer:
-        upper, lower = limited.get((at, server.endpoint), (0, 0))
+        upper, lower = limits.get((at, server.endpoint), (0, 0))
         return replace(server, upper=upper, lower=lower)
 
     services = tuple(

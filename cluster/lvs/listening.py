@@ -97,9 +97,8 @@ def needed(table: Table, owners: Mapping[IPAddress, T]) -> dict[T, tuple[Needed,
         at, asked = str(service.at), _asked(service)
         for server in service.servers:
             if server.weight and (owner := owners.get(server.address)) is not None:
-                found[owner] += [
-                    Needed(at, *place, server) for place in _arrivals(server, asked)
-                ]
+                places = _arrivals(server, asked)
+                found[owner] += [Needed(at, *place, server) for place in places]
     return {owner: tuple(items) for owner, items in found.items()}
 
 
@@ -117,11 +116,12 @@ def _asked(service: VirtualService) -> list[_Place]:
     return [place for place in asked if place[0] in _PROTOCOLS.values()]
 
 
-def _arrivals(server: RealServer, asked: Iterable[_Place]) -> Iterable[_Place]:
+def _arrivals(server: RealServer, asked: list[_Place]) -> Iterable[_Place]:
     """Return where they arrive on the real server, each place once."""
     if server.method not in _FOR_THE_VIP:
         asked = [(name, server.address, server.port or port) for name, _, port in asked]
-    return dict.fromkeys(place for place in asked if place[2])
+    places = [place for place in asked if place[2]]
+    return places if len(places) < 2 else dict.fromkeys(places)
 
 
 def unheard(

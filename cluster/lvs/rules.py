@@ -53,11 +53,11 @@ def delete_service(at: ServiceAddress) -> str:
 
 
 def add_server(at: ServiceAddress, server: RealServer) -> str:
-    return _line("-a", at, _server_words(server))
+    return _line("-a", at, [_server_rule(server)])
 
 
 def edit_server(at: ServiceAddress, server: RealServer) -> str:
-    return _line("-e", at, _server_words(server))
+    return _line("-e", at, [_server_rule(server)])
 
 
 def delete_server(at: ServiceAddress, server: RealServer) -> str:
@@ -84,10 +84,14 @@ def _rendered(service: VirtualService) -> str:
     if not service.rules:
         lines = [add_service(service)]
         lines += [add_local(service.at, local) for local in service.laddrs]
-        at = " ".join(("-a", *service.at.switches))
-        lines += [" ".join((at, *_server_words(one))) for one in service.servers]
+        begin = _begin(service.at)
+        lines += [begin + _server_rule(server) for server in service.servers]
         object.__setattr__(service, "rules", "".join(line + "\n" for line in lines))
     return service.rules
+
+
+def _begin(at: ServiceAddress) -> str:
+    return " ".join(("-a", *at.switches, ""))
 
 
 def _line(verb: str, at: ServiceAddress, words: list[str]) -> str:
@@ -107,6 +111,13 @@ def _service_words(service: VirtualService) -> list[str]:
     if service.one_packet:
         words.append("-o")
     return words
+
+
+def _server_rule(server: RealServer) -> str:
+    """Return what a rule says of a real server; kept with it."""
+    if not server.rule:
+        object.__setattr__(server, "rule", " ".join(_server_words(server)))
+    return server.rule
 
 
 def _server_words(server: RealServer) -> list[str]:
@@ -152,8 +163,25 @@ def parse(text: str) -> Table:
 def parse_service(part: str) -> VirtualService | None:
     """Return the only service of these lines, which begin after ``-A``; None when there
     is anything else in them."""
+    head, *lines = part.split("\n")
+    services, unknown = _read(f"-A {head}\n")
+    begin = _begin(services[0].at) if services else "?"
+    plain = len(part.splitlines()) == 1 + len(lines)
+    if plain and not unknown and all(line.startswith(begin) for line in lines):
+        try:
+            servers = [parse_server(line[len(begin) :]) for line in lines]
+            return replace(services[0], servers=tuple(servers))
+        except (ValueError, IndexError):
+            return None
     services, unknown = _read(f"-A {part}\n")
     return services[0] if len(services) == 1 and not unknown else None
+
+
+# Many services of a cluster have the same real servers.
+@lru_cache(maxsize=4096)
+def parse_server(text: str) -> RealServer:
+    """Return the real server of these words, which come after the service."""
+    return _read_server(text.split())
 
 
 def _parse_lines(text: str) -> Table:

@@ -133,7 +133,10 @@ class Tunnel:
 
 @dataclass(frozen=True, slots=True)
 class RealServer:
-    """One destination of a virtual service. Weight 0 means quiesced."""
+    """One destination of a virtual service. Weight 0 means quiesced.
+
+    *rule* is how ``rules.py`` says it, once it was asked to.
+    """
 
     address: IPAddress
     port: int
@@ -142,6 +145,7 @@ class RealServer:
     upper: int = 0
     lower: int = 0
     tunnel: Tunnel | None = None
+    rule: str = field(default="", init=False, compare=False, repr=False)
 
     @property
     def sort_key(self) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -279,6 +280,8 @@ _OF_SERVER = (
 )
 
 
+# Many services of a cluster have the same real servers.
+@lru_cache(maxsize=4096)
 def _server(
     address: str, port: int, method: str, weight: int, upper: int, lower: int,
     *tunnel: Any,

@@ -41,8 +41,13 @@ def test_thresholds_are_what_the_rules_leave_out():
         "  -> RemoteAddress:Port\n"
         "TCP  10.0.1.31:80 rr\n"
         "  -> 10.0.1.6:80                  100        50         0          0\n"
+        "  -> 10.0.1.8:80                  0          50         0          0\n"
+        "  -> 10.0.1.9:80                  0          0          7          0\n"
     )
-    assert found == {(at(), "10.0.1.6:80"): (100, 50)}
+    assert found == {
+        (at(), "10.0.1.6:80"): (100, 50),
+        (at(), "10.0.1.8:80"): (0, 50),
+    }
     assert ip_address("10.0.1.31") == at().address
 
 
