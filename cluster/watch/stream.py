@@ -1,7 +1,8 @@
 """One director's stream: opened, watched over, and opened again after a pause.
 
-``step`` is called by the manager thread only; frames come in the thread that reads the
-connection. What both touch is guarded by a lock or is replaced as a whole.
+``step`` is called by the manager thread only, ``read`` by the one that reads frames; they
+come in the thread of the connection. What several touch is guarded by a lock or is
+replaced as a whole.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from cryptography.fernet import InvalidToken
 
@@ -63,6 +65,16 @@ IDENTITY = (
 )
 
 
+class Arrived(NamedTuple):
+    """A frame that is not read yet; *at* is the time, *sampler* that of its connection."""
+
+    stream: DirectorStream
+    sampler: Sampler
+    body: bytes
+    moment: Moment
+    at: float
+
+
 class DirectorStream:
     """The state of one director in this worker.
 
@@ -73,13 +85,13 @@ class DirectorStream:
         self,
         host: Host,
         command: Command,
-        on_sample: Callable[[DirectorStream, Sample], None],
+        on_frame: Callable[[Arrived], None],
     ) -> None:
         self.host = host
         self.command = command
         self.error: RemoteError | None = None
         self.last_sample: Sample | None = None
-        self._on_sample = on_sample
+        self._on_frame = on_frame
         self._sampler = Sampler()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -163,23 +175,30 @@ class DirectorStream:
 
     def _take(self, frame: Frame) -> None:
         moment = Moment(frame.sent_at, time.monotonic())
+        arrived = Arrived(self, self._sampler, frame.body, moment, time.time())
+        self._on_frame(arrived)
+
+    def read(self, arrived: Arrived) -> Sample | None:
+        """Return the sample of a frame, None when it is dropped."""
+        moment = arrived.moment
         try:
-            sections = split_frame(frame.body)
-            sample = self._sampler.take(sections, moment, time.time())
+            sections = split_frame(arrived.body)
+            sample = arrived.sampler.take(sections, moment, arrived.at)
         except ValueError as error:
             # Dropped as a whole. If all are like that, the page shows their age.
             if str(error) != self._complaint:
                 self._complaint = str(error)
                 name = self.host.name
                 log.warning("%s sends frames that are dropped: %s", name, error)
-            return
+            return None
         self._heard_at = moment.here
         if moment.here - self._opened_at > PROVEN:
             self._failures = 0
+        if self._stopped or arrived.sampler is not self._sampler:
+            return None
         self.error = None
-        if not self._stopped:
-            self.last_sample = sample
-            self._on_sample(self, sample)
+        self.last_sample = sample
+        return sample
 
     def _ended(self, reason: RemoteError | None) -> None:
         if reason is None:
