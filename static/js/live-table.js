@@ -86,6 +86,7 @@
       else head.removeAttribute("aria-sort");
     }
     if (!column) return;
+    window.dispatchEvent(new Event("live:settle"));
     const bodies = [...table.tBodies];
     const first = (body) => body.rows[0];
     reorder(table, bodies, sorted(bodies, first, column, table, down));

@@ -74,6 +74,7 @@
   });
 
   function morph(target, html) {
+    settle(target);
     window.Idiomorph.morph(target, html, morphing);
     window.htmx.process(document.getElementById(target.id) || target);
   }
@@ -82,17 +83,64 @@
     const page = new DOMParser().parseFromString(`<table>${html}</table>`, "text/html");
     for (const fresh of [...page.querySelectorAll("tbody")]) {
       const old = document.getElementById(fresh.id);
-      if (old) window.Idiomorph.morph(old, fresh, morphing);
+      if (!old) continue;
+      settle(old);
+      window.Idiomorph.morph(old, fresh, morphing);
     }
+  }
+
+  // Numbers of rows that nobody can see wait until they come near: to lay out and paint
+  // a thousand rows every two seconds costs half a second of each period.
+  const away = new Map();
+  const isNear = new WeakMap();
+  const near = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        isNear.set(target, isIntersecting);
+        if (isIntersecting) settle(target);
+      }
+    },
+    { rootMargin: "500px 0px" },
+  );
+
+  function isAway(row) {
+    const body = row.closest("tbody");
+    if (!body || isNear.get(body)) return false;
+    if (isNear.has(body)) return true;
+    near.observe(body);
+    return false;
   }
 
   function fill(rows) {
     for (const [id, texts] of Object.entries(rows)) {
-      const cells = document.getElementById(id)?.querySelectorAll("[data-n]") || [];
-      for (let i = 0; i < cells.length; i += 1) {
-        if (texts[i] !== 0) write(cells[i], texts[i]);
-      }
+      const row = document.getElementById(id);
+      if (!row) continue;
+      const before = away.get(id);
+      const news = before ? texts.map((text, i) => (text === 0 ? before[i] : text)) : texts;
+      if (isAway(row)) away.set(id, news);
+      else writeRow(row, news);
     }
+  }
+
+  function writeRow(row, texts) {
+    away.delete(row.id);
+    const cells = row.querySelectorAll("[data-n]");
+    for (let i = 0; i < cells.length; i += 1) {
+      if (texts[i] !== 0) write(cells[i], texts[i]);
+    }
+  }
+
+  // Write what waits, for those who need all of it: sorting, printing, copying.
+  function settle(root) {
+    for (const [id, texts] of [...away]) {
+      const row = document.getElementById(id);
+      if (!row) away.delete(id);
+      else if (root.contains(row)) writeRow(row, texts);
+    }
+  }
+
+  for (const name of ["live:settle", "beforeprint", "copy"]) {
+    window.addEventListener(name, () => settle(document));
   }
 
   function write(cell, text) {
