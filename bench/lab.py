@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench.result import CannotRun
+from cluster.remote.shell import HostKey, Secret, Target
 from tests.lab.running import Lab
 
 
@@ -27,6 +28,14 @@ def booted() -> Lab:
     if done.returncode:
         raise CannotRun(f"the lab does not boot: {(done.stdout + done.stderr)[-300:]}")
     return lab
+
+
+def login(hosts: Lab, user: str = "root") -> Target:
+    """Return lb01 as *user*: root, or who the dashboard logs in as (``piranha``)."""
+    facts = hosts.hosts["lb01"]
+    key = Secret((hosts.state / f"{user}_ed25519").read_text())
+    known = HostKey.parse(facts["host_key"])
+    return Target("lb01", "127.0.0.1", facts["ssh_port"], user, known, key)
 
 
 @contextmanager

@@ -27,7 +27,6 @@ from bench.rounds import ratios, seconds, side_by_side
 from cluster.lvs.command import Command
 from cluster.lvs.rules import render
 from cluster.remote.paramiko_shell import open_shell
-from cluster.remote.shell import HostKey, Secret, Target
 from tests.lab.running import CLEAN, Lab
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def _shell_loop(hosts: Lab, rules: list[str]) -> float:
 
 def _calls(hosts: Lab, rules: list[str]) -> float:
     hosts.ssh("lb01", CLEAN)
-    with open_shell(_root(hosts)) as shell:
+    with open_shell(lab.login(hosts)) as shell:
         shell.run(Command(("true",)))
 
         def call() -> None:
@@ -99,13 +98,6 @@ def _calls(hosts: Lab, rules: list[str]) -> float:
                 assert output.ok, output
 
         return seconds(call)
-
-
-def _root(hosts: Lab) -> Target:
-    facts = hosts.hosts["lb01"]
-    key = Secret((hosts.state / "root_ed25519").read_text())
-    known = HostKey.parse(facts["host_key"])
-    return Target("lb01", "127.0.0.1", facts["ssh_port"], "root", known, key)
 
 
 def _ansible(hosts: Lab, rules: list[str]) -> float:
