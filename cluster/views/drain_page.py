@@ -48,6 +48,11 @@ class ShownDrain:
         return self.state in COUNTING
 
     @property
+    def age(self) -> float:
+        """Whole seconds since it has come into its state."""
+        return max(0.0, (self.now - self.row.since).total_seconds() // 1)
+
+    @property
     def remaining(self) -> float | None:
         """Seconds to the deadline; None when none runs."""
         if self.state is not State.DRAINING or self.row.deadline is None:

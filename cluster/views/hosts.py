@@ -34,6 +34,7 @@ from cluster.lvs.settings_plan import described
 from cluster.lvs.words import Sentence, say
 from cluster.models import AuditEvent, Cluster, Host
 from cluster.standing import HostStanding, of_host
+from cluster.unheard import Unheard
 from cluster.views.access import administrator_required
 from cluster.views.request import PersonRequest
 
@@ -48,10 +49,12 @@ class HostLine:
     condition: Condition
     since: datetime | None
     standing: HostStanding | None
+    unheard: tuple[Unheard, ...]
 
     @classmethod
     def of(cls, host: Host) -> HostLine:
-        return cls(host, condition_of(host), since(host), of_host(host))
+        silent = unheard.of_host(host) or ()
+        return cls(host, condition_of(host), since(host), of_host(host), silent)
 
     @property
     def system(self) -> str:

@@ -81,6 +81,12 @@ class Live:
         return [(board.LISTED, f"{len(states)}/{len(states)}")]
 
     @property
+    def unheard(self) -> int:
+        """How many real servers have a service that nobody listens to."""
+        lines = (server for line in self.lines for server in line.servers)
+        return len({server.address for server in lines if server.unheard})
+
+    @property
     def silent(self) -> list[Director]:
         return [director for director in self.directors if director.silent]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cluster.lvs import fullnat
 from cluster.lvs.kernel_table import BLIND, row_key
-from cluster.lvs.table import RealServer, VirtualService
+from cluster.lvs.table import RealServer, VirtualService, endpoint
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 from cluster.unheard import Unheard
@@ -75,6 +75,11 @@ class ServerLine:
     def address(self) -> str:
         return _host(self.at)
 
+    @property
+    def sought(self) -> str:
+        """What finds it in the director's table: behind a mark it has any port."""
+        return self.at.removesuffix(":0")
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceLine:
@@ -97,6 +102,21 @@ class ServiceLine:
         """``10.0.1.31:80``, or ``FWM 7 · 10.0.1.31 tcp 80,443``."""
         marked = self.protocol == "FWM"
         return f"{self.protocol} {self.address}" if marked else self.address
+
+    @property
+    def sought(self) -> str:
+        """What finds its connections in the director's table, as a person types it.
+
+        A firewall mark is in no connection: its VIP is, when there is only one.
+        """
+        if self.protocol != "FWM" or self.row is None:
+            return self.key if self.protocol != "FWM" else ""
+        packets = self.row.marked
+        one = packets[0] if len(packets) == 1 else None
+        if one and one.first == one.last:
+            return f"{one.protocol.label} {endpoint(one.address, one.first)}"
+        vips = self.row.vips
+        return vips[0] if len(vips) == 1 else ""
 
     @property
     def listed(self) -> int:

@@ -42,6 +42,14 @@
     };
   }
 
+  // No line goes through a moment without neighbours: it is a dot.
+  function alone(plot, which) {
+    const values = plot.data[which];
+    return [...values.keys()].filter(
+      (i) => values[i] != null && values[i - 1] == null && values[i + 1] == null,
+    );
+  }
+
   class Chart {
     constructor(element, options) {
       Object.assign(this, options);
@@ -101,7 +109,7 @@
           width: 1.6,
           dash: DASHES[(this.stacked ? 0 : i) % DASHES.length],
           fill: this.stacked || i === 0 ? stroke + filled : undefined,
-          points: { show: false },
+          points: { show: false, size: 6, filter: alone },
           spanGaps: false,
           value: (_plot, _v, _s, at) =>
             at == null ? "–" : shown(this.lines[i].values[at], this.unit),

@@ -34,6 +34,14 @@
     return (step < 60 ? clock : hours).format(t * 1000);
   }
 
+  // No line goes through a moment without neighbours: it is a dot.
+  function alone(plot, which) {
+    const values = plot.data[which];
+    return [...values.keys()].filter(
+      (i) => values[i] != null && values[i - 1] == null && values[i + 1] == null,
+    );
+  }
+
   class Graph {
     constructor(root) {
       this.root = root;
@@ -97,7 +105,10 @@
         width: this.canvas.clientWidth || 600,
         height: this.height,
         cursor: { drag: { x: true, y: false }, sync: { key: "time" } },
-        scales: { y: { range: (_plot, _low, high) => [0, (high || 1) * 1.1] } },
+        scales: {
+          x: { range: (plot, low, high) => this.stretch(plot.data[0], low, high) },
+          y: { range: (_plot, _low, high) => [0, (high || 1) * 1.1] },
+        },
         axes: [
           { ...axis, space: 84, values: (_plot, ticks) => ticks.map((t) => moment(t, ticks)) },
           { ...axis, size: 62, values: (_plot, ticks) => ticks.map((v) => shown(v)) },
@@ -111,12 +122,19 @@
             // Dashes as well as colours tell the lines apart.
             dash: [[], [6, 4], [2, 3], [10, 4, 2, 4]][i % 4],
             fill: i === 0 ? `${colour(TONES[0])}1a` : undefined,
-            points: { show: false },
+            points: { show: false, size: 6, filter: alone },
             spanGaps: false,
             value: (_plot, v) => shown(v, one.unit),
           })),
         ],
       };
+    }
+
+    // All of it is the whole span, though the samples may have just begun.
+    stretch(times, low, high) {
+      const [first, last] = [times[0], times[times.length - 1]];
+      const all = low <= first && high >= last;
+      return all ? [Math.min(first, last - this.span), last] : [low, high];
     }
 
     add({ t, values }) {

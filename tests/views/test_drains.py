@@ -75,6 +75,14 @@ def test_a_viewer_sees_it_and_has_no_button(viewer, served, draining):
     assert 'type="submit" class="btn btn-primary"' not in page
 
 
+def test_a_slow_start_says_how_far_it_is(operator, draining):
+    Drain.objects.update(state="raising", stairs=5, level=2, slow_start=300)
+    page = text(operator.get(f"/drains/{draining.pk}/"))
+    assert "40 % of its weight" in page
+    assert "Who is left" not in page
+    assert "Watch or bring back" not in text(operator.get("/clusters/lab/"))
+
+
 @pytest.mark.parametrize("url", [DRAIN, WEIGHTS])
 def test_a_viewer_may_not(viewer, served, url):
     assert viewer.post(url, fields()).status_code == 403

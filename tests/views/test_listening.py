@@ -1,5 +1,6 @@
 """What nobody listens to on a real server, on each page that shows this real server."""
 
+import re
 import time
 from datetime import timedelta
 
@@ -80,6 +81,16 @@ def test_the_row_of_the_live_table_says_it_once(applied, operator):
     assert html.count("NOT LISTENING") == 1
     assert TOLD in html
     assert "ACTIVE" in html
+
+
+def test_the_list_of_hosts_and_the_overview_say_it(applied, operator):
+    for name in ("hosts", "overview"):
+        assert "NOT LISTENING" not in page(operator, name)
+    heard(applied, nothing_on_80())
+    html = page(operator, "hosts")
+    assert html.count("NOT LISTENING") == 1
+    assert TOLD in html
+    assert re.search(r"NOT LISTENING\s*(<b>)?1", page(operator, "overview"))
 
 
 def test_what_was_read_long_ago_is_not_said(applied, operator):

@@ -76,6 +76,22 @@ def test_what_was_applied_is_listed_under_its_packets(lab):
     assert live_page.wanted(lab.cluster).vips == {"10.0.1.31"}
 
 
+@pytest.mark.parametrize(
+    ("packets", "sought"),
+    [
+        ("10.0.1.31 tcp 80", "TCP 10.0.1.31:80"),
+        ("10.0.1.31 tcp 80,443", "10.0.1.31"),
+        ("10.0.1.31 udp 5000-5100", "10.0.1.31"),
+        ("10.0.1.31 tcp 80\n10.0.1.32 tcp 80", ""),
+    ],
+)
+def test_connections_of_a_mark_are_sought_by_what_gets_it(lab, packets, sought):
+    want(lab, packets)
+    (line,) = shown(lab, FOUR)
+    assert line.sought == sought
+    assert [server.sought for server in line.servers] == ["10.0.1.6"]
+
+
 def test_ipv6_is_told_from_ipv4_even_without_real_servers(lab):
     service = want(lab, "fd00:10:0:1::31 tcp 80")
     (line,) = shown(lab, SIX)
