@@ -55,7 +55,9 @@ class _Worker:
     def __init__(self, directors: Directors) -> None:
         words = [str(directors.folder), str(directors.count), str(directors.port)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.contenders.worker", *words], cwd=ROOT
+            [sys.executable, "-m", "bench.contenders.worker", *words],
+            cwd=ROOT,
+            stdout=sys.stderr,  # our own is for results
         )
         self.log = directors.folder / f"worker-{self.process.pid}"
 
