@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.processes import memory_of, running_cpu_of, tree
 from bench.result import CannotRun
+from piranha_web.supervisor.child import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 _Numbers = dict[str, float]
@@ -33,6 +34,7 @@ class Contender:
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=ROOT,
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

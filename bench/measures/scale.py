@@ -20,6 +20,7 @@ from bench import django
 from bench.directors import ROOT, Directors
 from bench.processes import memory_of
 from bench.result import CannotRun, Result, at_most
+from piranha_web.supervisor.child import environment
 
 DIRECTORS = int(os.environ.get("PIRANHA_BENCH_DIRECTORS", "800"))
 WINDOW = float(os.environ.get("PIRANHA_BENCH_SECONDS", "40"))
@@ -57,6 +58,7 @@ class _Worker:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bench.contenders.worker", *words],
             cwd=ROOT,
+            env=environment(),
             stdout=sys.stderr,  # our own is for results
         )
         self.log = directors.folder / f"worker-{self.process.pid}"

@@ -66,6 +66,8 @@ class Packets(Packetizer):
                 message.seqno = self._number
                 return plain[1], message
             sink(plain[_DATA:end])
+            # Until the next frame comes: two seconds, times all directors.
+            del packet, plain
             if self.need_rekey():
                 # Who called us sees to that before it reads on.
                 return MSG_IGNORE, paramiko.Message()

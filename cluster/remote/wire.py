@@ -101,7 +101,10 @@ class Wire:
                 self._position = 0
             elif size > 4:
                 self._position = end
-                return self._ahead[start:end]
+                found = self._ahead[start:end]
+                if end == len(self._ahead):
+                    self._ahead, self._position = b"", 0
+                return found
             else:
                 size += int.from_bytes(self._ahead[start:end], "big") + extra
                 if size > LARGEST_READ:
