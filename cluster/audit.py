@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,6 @@ from django.db.models import Max, Model
 from django.http import HttpRequest
 from django.utils import timezone
 
-from cluster.lvs.command import Command
 from cluster.lvs.words import Sentence
 from cluster.models import AuditEvent, AuditHead, Run, Step, User
 
@@ -59,38 +58,54 @@ def append(
     Must be the last thing that can fail before the act it announces. Other *fields*
     are those of the model: cluster, host, object, run, step, command, output ...
     """
-    with transaction.atomic():
-        head = AuditHead.objects.select_for_update().get(pk=1)
-        event = AuditEvent(
-            seq=head.seq + 1,
-            at=timezone.now(),
-            actor=actor.name,
-            address=actor.address,
-            request_id=actor.request_id,
-            action=action,
-            sentence=sentence.as_json(),
-            **fields,
-        )
-        event.output = event.output[:OUTPUT_CAP]
-        event.text = _searchable(event, sentence)
-        event.mac = _mac(head.mac, event)
-        event.save(force_insert=True)
-        head.seq, head.mac = event.seq, event.mac
-        head.save()
+    (event,) = _append(actor, action, [(sentence, fields)])
     return event
 
 
-def intent(actor: Actor, step: Step, command: Command) -> None:
-    """Announce a command of a run; nothing may be sent before this has returned."""
-    append(
-        actor,
-        Action.INTENT,
-        step.value.sentences[0],
+def _append(
+    actor: Actor,
+    action: AuditEvent.Action,
+    entries: Iterable[tuple[Sentence, dict[str, Any]]],
+) -> list[AuditEvent]:
+    events = []
+    # No savepoint of its own: when it cannot be written, what it announces fails, too.
+    with transaction.atomic(savepoint=False):
+        head = AuditHead.objects.select_for_update().get(pk=1)
+        for sentence, fields in entries:
+            event = AuditEvent(
+                seq=head.seq + 1,
+                at=timezone.now(),
+                actor=actor.name,
+                address=actor.address,
+                request_id=actor.request_id,
+                action=action,
+                sentence=sentence.as_json(),
+                **fields,
+            )
+            event.output = event.output[:OUTPUT_CAP]
+            event.text = _searchable(event, sentence)
+            event.mac = _mac(head.mac, event)
+            head.seq, head.mac = event.seq, event.mac
+            events.append(event)
+        AuditEvent.objects.bulk_create(events)
+        AuditHead.objects.filter(pk=head.pk).update(seq=head.seq, mac=head.mac)
+    return events
+
+
+def intents(actor: Actor, steps: Iterable[Step]) -> None:
+    """Announce commands of a run; nothing may be sent before this has returned."""
+    _append(actor, Action.INTENT, [_intent(step) for step in steps])
+
+
+def _intent(step: Step) -> tuple[Sentence, dict[str, Any]]:
+    command = step.value.command
+    fields = {
         **_step_fields(step),
-        command=command.line,
-        stdin=command.stdin.decode("utf-8", "replace"),
-        stdin_sha256=hashlib.sha256(command.stdin).hexdigest(),
-    )
+        "command": command.line,
+        "stdin": command.stdin.decode("utf-8", "replace"),
+        "stdin_sha256": hashlib.sha256(command.stdin).hexdigest(),
+    }
+    return step.value.sentences[0], fields
 
 
 def outcome(

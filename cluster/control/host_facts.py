@@ -17,7 +17,7 @@ from cluster.control.observe import (
     observe,
     remember,
     replaces_source,
-    takes_gue,
+    taking_gue,
 )
 from cluster.control.targets import Connect
 from cluster.control.trouble import clear_trouble, record_trouble
@@ -56,7 +56,7 @@ def look(host: Host, connect: Connect) -> None:
     try:
         with connect(host) as shell:
             try:
-                rules, gue = replaces_source(host), takes_gue(host)
+                rules, gue = replaces_source(host), bool(taking_gue([host]))
                 found = observe(
                     host,
                     shell,
@@ -65,7 +65,7 @@ def look(host: Host, connect: Connect) -> None:
                     families=marked_families(host),
                     needed=needed_on([host]).get(host.pk, ()),
                 )
-                remember(host, found)
+                remember([(host, found)])
             except FactRefused as error:
                 # Rights or programs are missing: go on, to find out which.
                 record_trouble(host, error)

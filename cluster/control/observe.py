@@ -23,7 +23,7 @@ from cluster.lvs.source_nat import LEGACY, NFT
 from cluster.lvs.table import IPAddress, Table
 from cluster.lvs.words import Sentence
 from cluster.lvs.words import say as _
-from cluster.models import Cluster, Host
+from cluster.models import Cluster, Host, RealServer
 from cluster.remote.shell import Output, RemoteError, Shell
 
 T = TypeVar("T")
@@ -77,9 +77,11 @@ def marked_families(host: Host) -> list[int]:
     return sorted(wanted | {rule.family for rule in host.left_behind.marks})
 
 
-def takes_gue(host: Host) -> bool:
-    """Whether it matters which UDP ports the host takes GUE out of."""
-    return bool(host.left_behind.gue) or host.serves.filter(tunnel_type="gue").exists()
+def taking_gue(hosts: Sequence[Host]) -> set[int]:
+    """Return the hosts of which it matters which UDP ports they take GUE out of."""
+    wanted = RealServer.objects.filter(host__in=hosts, tunnel_type="gue").order_by()
+    left = {host.pk for host in hosts if host.left_behind.gue}
+    return left.union(pk for pk in wanted.values_list("host", flat=True) if pk)
 
 
 def needed_on(hosts: Iterable[Host]) -> dict[int, tuple[Needed, ...]]:
@@ -284,35 +286,48 @@ def observe_all(
         return seen
     rewriting = {host.pk for host in hosts if replaces_source(host)}
     marking = {host.pk: marked_families(host) for host in hosts}
-    with_gue = {host.pk for host in hosts if takes_gue(host)}
+    with_gue = taking_gue(hosts)
     needed = needed_on(hosts)
     # Threads only talk to hosts; rows are written here, by the thread that reads them.
     with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
         answers = [pool.submit(look, host) for host in hosts]
         while wait(answers, PATIENCE).not_done:
             keep()
-        for host, answer in zip(hosts, answers, strict=True):
-            found = answer.result()
-            if isinstance(found, Found):
-                seen.states[host.name] = found.state
-                remember(host, found)
-            else:
-                seen.troubles[host.name] = record_trouble(host, found)
+        told = [(h, a.result()) for h, a in zip(hosts, answers, strict=True)]
+    remember([(host, found) for host, found in told if isinstance(found, Found)])
+    for host, found in told:
+        if isinstance(found, Found):
+            seen.states[host.name] = found.state
+        else:
+            seen.troubles[host.name] = record_trouble(host, found)
     return seen
 
 
-def remember(host: Host, found: Found) -> None:
-    """Keep what a host said, for pages and forms; *host* may be older than its row."""
+def remember(told: Sequence[tuple[Host, Found]]) -> None:
+    """Keep what hosts said, for pages and forms; a host may be older than its row."""
+    pks = [host.pk for host, _found in told]
+    states = {host.pk: found.state.as_json() for host, found in told}
     with transaction.atomic():
-        row = Host.objects.select_for_update().get(pk=host.pk)
-        row.seen_at, before = timezone.now(), row.facts
-        said = {"state": found.state.as_json(), "listening": _since(row, found.unheard)}
-        row.facts = {**before, **said}
-        # It is seldom news, and a large table is a large row.
-        moved = row.facts != before
-        row.save(update_fields=["facts", "seen_at"] if moved else ["seen_at"])
-    host.facts, host.seen_at = row.facts, row.seen_at
-    clear_trouble(host)
+        locked = Host.objects.select_for_update().order_by("pk").filter(pk__in=pks)
+        rows, now = {row.pk: row for row in locked}, timezone.now()
+        locked.update(seen_at=now)
+        for host, found in told:
+            row = rows.get(host.pk)
+            if row is None:
+                continue  # removed meanwhile
+            facts = {
+                **row.facts,
+                "state": states[row.pk],
+                "listening": _since(row, found.unheard),
+            }
+            # It is seldom news, and a large table is a large row.
+            if facts != row.facts:
+                row.facts = facts
+                row.save(update_fields=["facts"])
+            if row.trouble is not None:
+                clear_trouble(row)
+            host.facts, host.seen_at = facts, now
+            host.trouble, host.trouble_at = None, None
 
 
 def _since(row: Host, unheard: Unheard | None) -> dict[str, Any] | None:

@@ -234,7 +234,7 @@ def _announce(attendance: Attendance, steps: Sequence[Step]) -> None:
             raise LeaseLost(f"run {attendance.run.pk}, step {steps[0].position}")
         for step in steps:
             step.state, step.sent_at = Step.State.SENT, now
-            audit.intent(attendance.actor, step, step.value.command)
+        audit.intents(attendance.actor, steps)
 
 
 def _fail(attendance: Attendance, steps: Sequence[Step], error: RemoteError) -> Step:

@@ -1,7 +1,10 @@
 """Real servers are asked who listens, and the client to test from whether it is there."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from cluster.control.observe import Found, observe_all, remember
 from cluster.lvs import words
 from cluster.models import Comparison, Host, Run
 from cluster.standing import of_cluster
@@ -119,3 +122,29 @@ def test_a_client_that_is_gone_is_in_trouble_until_it_is_back(applied, client):
     observe(applied)
     client.refresh_from_db()
     assert client.trouble is None
+
+
+def test_reading_more_hosts_takes_no_more_statements(lab, django_assert_num_queries):
+    lab.want()
+    hosts = [lab.host(name) for name in ("lb01", "web1", "web2")]
+
+    def read(some):
+        return observe_all(some, lab.connect, lambda: None)
+
+    read(hosts)
+    with CaptureQueriesContext(connection) as few:
+        read(hosts[:2])
+    with django_assert_num_queries(len(few)):
+        seen = read(hosts)
+    assert sorted(seen.states) == ["lb01", "web1", "web2"]
+
+
+def test_a_host_that_was_removed_meanwhile_is_not_written_down_again(lab):
+    lab.want()
+    stays, goes = lab.host("lb01"), lab.host("web1")
+    removed = Host(pk=0, name="web9", cluster=lab.cluster)
+    found = Found(lab.models["web1"].state)
+    remember([(stays, Found(lab.models["lb01"].state)), (removed, found)])
+    assert lab.host("lb01").seen_at
+    assert lab.host(goes.name).seen_at is None
+    assert not Host.objects.filter(name="web9").exists()

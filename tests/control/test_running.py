@@ -73,7 +73,7 @@ def test_nothing_is_sent_when_the_intent_cannot_be_written(lab, monkeypatch):
     def full(*args, **kwargs):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(audit, "intent", full)
+    monkeypatch.setattr(audit, "intents", full)
     with pytest.raises(OSError, match="no space"):
         lab.attend(run)
     assert lab.writes() == []
