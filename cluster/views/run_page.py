@@ -97,7 +97,8 @@ def run_context(run: Run, person: User) -> dict[str, Any]:
         "step_count": len(forward),
         "over": sum(step.row.state in _OVER for step in watched),
         "total": len(watched),
-        "current": next((s for s in watched if s.row.state == Step.State.SENT), None),
+        # Hosts work side by side, and several commands may go to one together.
+        "under_way": [s for s in watched if s.row.state == Step.State.SENT],
         "groups": grouped(forward) if run.is_final else [],
         "tallies": tallies(step.change for step in forward),
         "elapsed": elapsed(run),

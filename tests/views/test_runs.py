@@ -269,6 +269,15 @@ def test_the_fragment_is_no_page_and_brings_the_head_along(operator, run):
         assert f'id="{part}"' in page
 
 
+def test_every_step_that_is_under_way_is_named(operator, make_run):
+    run = make_run(State.RUNNING, started_at=timezone.now())
+    run.steps.update(state="sent", sent_at=timezone.now())
+    page = shown(operator, run)
+    assert all(f"Step {n} on" in page for n in (1, 2, 5))
+    assert "Step 6 on" not in page
+    assert "10 steps are under way." in page
+
+
 def test_a_running_run_shows_its_steps_and_the_current_one(operator, make_run):
     run = make_run(State.RUNNING, started_at=timezone.now())
     run.steps.filter(position=1).update(
