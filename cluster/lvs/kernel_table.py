@@ -128,7 +128,7 @@ def _check_end(line: str) -> None:
         raise ValueError("cut off")
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=2048)
 def _place(text: str) -> str:
     """Return ``10.0.1.31:80`` for ``0A00011F:0050``."""
     host, _, port = text.rpartition(":")

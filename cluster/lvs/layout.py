@@ -27,46 +27,45 @@ class ServiceRow(NamedTuple):
     servers: int
 
 
-class ServerRow(NamedTuple):
-    at: str
-    forward: str
-
-
 @dataclass(frozen=True)
 class Layout:
-    """All services in the order of the kernel, then the real servers of each."""
+    """All services in the order of the kernel, then the real servers of each: where they
+    are, and how they get their packets."""
 
     services: tuple[ServiceRow, ...] = ()
-    servers: tuple[ServerRow, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    forwards: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, services: Iterable[KernelService]) -> Self:
         found = tuple(services)
+        servers = [server for one in found for server in one.servers]
         return cls(
             tuple(
                 ServiceRow(one.key, one.scheduler, one.persistent, len(one.servers))
                 for one in found
             ),
-            tuple(
-                ServerRow(server.at, server.forward)
-                for one in found
-                for server in one.servers
-            ),
+            tuple(server.at for server in servers),
+            tuple(server.forward for server in servers),
         )
 
     @cached_property
     def packed(self) -> bytes:
         """Return it in few bytes, for ``unpacked``."""
-        rows = (*self.services, *self.servers)
+        servers = zip(self.endpoints, self.forwards, strict=True)
+        rows = (*self.services, *servers)
         return zlib.compress("\n".join("\t".join(map(str, r)) for r in rows).encode())
 
-    @cached_property
+    @property
+    def rows(self) -> int:
+        return len(self.services) + len(self.endpoints)
+
     def keys(self) -> tuple[str, ...]:
-        """Return the key of each row."""
+        """Return the key of each row. Nobody needs them often, so they are not kept."""
         names = [service.key for service in self.services]
         for service, (start, end) in zip(self.services, self.spans, strict=True):
-            below = self.servers[start:end]
-            names += [row_key(service.key, server.at) for server in below]
+            below = self.endpoints[start:end]
+            names += [row_key(service.key, server) for server in below]
         return tuple(names)
 
     @cached_property
@@ -78,7 +77,7 @@ class Layout:
     @cached_property
     def blind(self) -> tuple[int, ...]:
         """Return the rows whose replies pass the director by."""
-        misses = [server.forward in BLIND for server in self.servers]
+        misses = [forward in BLIND for forward in self.forwards]
         own = [
             n
             for n, (start, end) in enumerate(self.spans)
@@ -94,7 +93,8 @@ class Layout:
         return not services or sum(n < services for n in self.blind) < services
 
     def sums(self, numbers: Sequence[int]) -> array[int]:
-        """Return numbers of the real servers as a column of all rows."""
+        """Return numbers of the real servers as a column of all rows, whose services have
+        the sums. Raises OverflowError when a number is above ``MOST``."""
         upto = [0, *accumulate(numbers)]
         sums = [upto[j] - upto[i] for i, j in self.spans]
         if upto[-1] > MOST:
@@ -113,15 +113,16 @@ def unpacked(data: bytes) -> Layout:
         lines = zlib.decompress(data).decode().split("\n")
         rows = [line.split("\t") for line in lines if line]
         services = [row for row in rows if len(row) == len(ServiceRow._fields)]
-        servers = [ServerRow(*row) for row in rows[len(services) :]]
+        servers = [(at, forward) for at, forward in rows[len(services) :]]
         found = Layout(
             tuple(
                 ServiceRow(key, scheduler, persistent == "True", int(count))
                 for key, scheduler, persistent, count in services
             ),
-            tuple(servers),
+            tuple(at for at, _forward in servers),
+            tuple(forward for _at, forward in servers),
         )
-    except (zlib.error, TypeError) as error:
+    except (zlib.error, ValueError) as error:
         raise ValueError("not a layout") from error
     if sum(service.servers for service in found.services) != len(servers):
         raise ValueError("not a layout")
@@ -162,16 +163,17 @@ class TableColumns:
         inactive: Sequence[int],
         unknown: tuple[str, ...] = (),
     ) -> Self:
-        """Take the numbers of the real servers, 32 bits each."""
+        """Take the numbers of the real servers. Raises OverflowError above ``MOST``."""
         return cls(layout, weight, layout.sums(active), layout.sums(inactive), unknown)
 
     @property
     def services(self) -> tuple[KernelService, ...]:
         """Return it as ``parse_table`` does."""
         first = len(self.layout.services)
-        columns = (self.weight, self.active[first:], self.inactive[first:])
-        numbers = zip(self.layout.servers, *columns, strict=True)
-        servers = tuple(KernelServer(*row, *three) for row, *three in numbers)
+        names = self.layout.endpoints, self.layout.forwards
+        numbers = self.weight, self.active[first:], self.inactive[first:]
+        rows = zip(*names, *numbers, strict=True)
+        servers = tuple(KernelServer(*row) for row in rows)
         return tuple(
             KernelService(key, scheduler, persistent, servers[start:end])
             for (key, scheduler, persistent, _count), (start, end) in zip(

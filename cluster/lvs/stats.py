@@ -60,7 +60,8 @@ class StatsReader:
     """Reads the listings of one director; remembers the last one."""
 
     def __init__(self) -> None:
-        self._data = b""
+        # Not kept of a small listing that moves: it is read anew as a whole.
+        self._data: bytes | None = b""
         # Of the last listing: what is above the rows, and all marks and names. Nothing
         # when a line was not understood.
         self._head = b""
@@ -73,15 +74,15 @@ class StatsReader:
         return self._listing
 
     def _take(self, data: bytes) -> None:
-        columns = None
+        columns, is_small = None, len(data) <= _BLOCK
         if self._head and data.startswith(self._head):
-            large = len(data) > _BLOCK
-            columns = self._moved(data) if large else self._again(data)
+            columns = self._again(data) if is_small else self._moved(data)
+        moves = columns is not None and columns != self._listing.columns
         if columns is None:
             self._read(data)
-        else:
+        elif moves:
             self._listing = Listing(self._listing.keys, columns)
-        self._data = data
+        self._data = None if moves and is_small else data
 
     def _read(self, data: bytes) -> None:
         self._head, self._listing = _read(data)
@@ -100,7 +101,7 @@ class StatsReader:
 
     def _moved(self, data: bytes) -> Columns | None:
         """Parse the lines that differ; None when they are not the same rows."""
-        pairs = zip(BytesIO(data), BytesIO(self._data), strict=True)
+        pairs = zip(BytesIO(data), BytesIO(self._data or b""), strict=True)
         try:
             moved = [(n, now, old) for n, (now, old) in enumerate(pairs) if now != old]
         except ValueError:  # more lines, or fewer

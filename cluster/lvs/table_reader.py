@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import compress
 
-from cluster.lvs.kernel_table import HEAD_LINES, MOST, parse_table
+from cluster.lvs.kernel_table import HEAD_LINES, parse_table
 from cluster.lvs.layout import Layout, TableColumns
 
 _WORDS = 6  # -> place, forward, weight, active, inactive
@@ -41,7 +41,7 @@ class TableReader:
         flags = [line.split()[:1] == ["->"] for line in lines]
         flags[:HEAD_LINES] = [False] * len(flags[:HEAD_LINES])
         self._servers = self._others = b""
-        if not found.unknown and sum(flags) == len(layout.servers):
+        if not found.unknown and sum(flags) == len(layout.endpoints):
             self._servers = bytes(flags)
             self._others = bytes(not one for one in flags)
             self._names = _named(" ".join(compress(lines, self._servers)).split())
@@ -58,18 +58,17 @@ class TableReader:
         # A line that was cut off or is longer would shift the words of the next.
         text = " ".join(compress(lines, self._servers))
         words, layout = text.split(), self._table.layout
-        count = len(layout.servers)
+        count = len(layout.endpoints)
         if len(words) != _WORDS * count or words[0::_WORDS].count("->") != count:
             return None
         if _named(words) != self._names or not _is_plain(text, count):
             return None
         try:
             active, inactive = ([*map(int, words[n::_WORDS])] for n in _NUMBERS)
-        except ValueError:
+            weight = self._table.weight
+            return TableColumns.with_numbers(layout, weight, active, inactive)
+        except (ValueError, OverflowError):
             return None
-        if max(active + inactive, default=0) > MOST:
-            return None
-        return TableColumns.with_numbers(layout, self._table.weight, active, inactive)
 
 
 def _named(words: list[str]) -> str:

@@ -26,6 +26,7 @@ from cluster.watch.sparks import Points
 # the bytes of the JSON and of the layout.
 _HEAD = struct.Struct("=4sdddd5Q5dII")
 _MARK = b"PWS3"
+_SERVER = ("at", "forward", "weight", "active", "inactive")
 _NO_TOTALS = (UNKNOWN,) * COLUMNS
 _NO_RATES = (nan,) * COLUMNS
 # Mark, slot, the number of points, and the bytes of the layout.
@@ -59,9 +60,9 @@ def decode(data: bytes) -> dict[str, Any]:
     middle = _HEAD.size + about
     end = middle + size
     layout = unpacked(data[middle:end])
-    first, rows = len(layout.services), len(layout.keys)
+    first, rows = len(layout.services), layout.rows
     read = _reader(data, end)
-    weight = read("I", len(layout.servers))
+    weight = read("I", len(layout.endpoints))
     active, inactive = read("I", rows), read("I", rows)
     counters = zip(*[read("Q", rows) for _ in range(COLUMNS)], strict=True)
     rates = zip(*[read("f", rows) for _ in range(COLUMNS)], strict=True)
@@ -69,14 +70,11 @@ def decode(data: bytes) -> dict[str, Any]:
         {"counters": _counters(five), "rates": _rates(speeds)}
         for five, speeds in zip(counters, rates, strict=True)
     ]
-    below = zip(weight, active[first:], inactive[first:], strict=True)
+    columns = (layout.endpoints, layout.forwards, weight)
+    below = zip(*columns, active[first:], inactive[first:], strict=True)
     servers = [
-        {"at": row.at, "forward": row.forward}
-        | {"weight": three[0], "active": three[1], "inactive": three[2]}
-        | numbers[n]
-        for n, (row, three) in enumerate(
-            zip(layout.servers, below, strict=True), start=first
-        )
+        dict(zip(_SERVER, row, strict=True)) | numbers[n]
+        for n, row in enumerate(below, start=first)
     ]
     return {
         **json.loads(data[_HEAD.size : middle]),
@@ -141,7 +139,7 @@ def decode_sparks(data: bytes) -> dict[str, Any]:
     if mark != _POINTS_MARK:
         raise ValueError("of another version")
     start = _POINTS.size + size
-    keys = ("", *unpacked(data[_POINTS.size : start]).keys)
+    keys = ("", *unpacked(data[_POINTS.size : start]).keys())
     read = _reader(data, start)
     columns = [read("f", len(keys)) for _ in range(count)]
     rows = zip(*columns, strict=True) if columns else [()] * len(keys)

@@ -164,7 +164,7 @@ def _layout(version: int, packed: bytes) -> Layout:
         if version == _BY_ROWS:
             keys = tuple(zlib.decompress(packed).decode().splitlines())
         else:
-            keys = unpacked(packed).keys
+            keys = unpacked(packed).keys()
     except (ValueError, zlib.error) as error:
         raise ValueError("not a packed reading") from error
     groups: dict[str, dict[str, tuple[int, ...]]] = {WHOLE: {"": (0,)}}

@@ -84,13 +84,15 @@ class Sample:
     @property
     def counters(self) -> dict[str, Counters]:
         """Return the counters of each row that has some, by its key."""
-        rows = zip(self.table.layout.keys, zip(*self.columns, strict=True), strict=True)
+        keys = self.table.layout.keys()
+        rows = zip(keys, zip(*self.columns, strict=True), strict=True)
         return {key: Counters(*row) for key, row in rows if row[0] != UNKNOWN}
 
     @property
     def rates(self) -> dict[str, Rates | None]:
         """Return the rates of each row, and of the whole under ``TOTAL``."""
-        rows = zip(self.table.layout.keys, zip(*self.speeds, strict=True), strict=True)
+        keys = self.table.layout.keys()
+        rows = zip(keys, zip(*self.speeds, strict=True), strict=True)
         found = {key: known(row) for key, row in rows}
         return found | {TOTAL: self.total_rates}
 
@@ -111,7 +113,7 @@ class Sampler:
         self._told: tuple[object, ...] = ()
         self._total, self._rows = Meter(), Meter()
         self._asked = (0.0, PERIOD)
-        self._text: bytes = b""
+        self._text: bytes | None = None
         self._table, self._table_reader = TableColumns(), TableReader()
         self._listing, self._stats_reader = Listing(), StatsReader()
         self._picks: Picks | None = None
@@ -121,7 +123,7 @@ class Sampler:
 
     def _nothing(self) -> None:
         """No row has counters now."""
-        rows = len(self._table.layout.keys)
+        rows = self._table.layout.rows
         self._columns: Columns = (unknown(rows),) * COLUMNS
         self._speeds: RateColumns = (no_rates(rows),) * COLUMNS
 
@@ -184,11 +186,15 @@ class Sampler:
         """Take the table, which comes more often than counters do: what has left it
         since has no counters any more, and may be another one when it is back."""
         before = self._table.layout
-        self._table = self._table_reader.read(text.decode("utf-8", "replace"))
-        self._text = text
-        if self._table.layout is before:
+        table = self._table_reader.read(text.decode("utf-8", "replace"))
+        stands_still = table == self._table
+        # The text is only kept of one that stands still: then it saves reading it.
+        self._text = text if stands_still else None
+        if not stands_still:
+            self._table = table
+        if table.layout is before:
             return
-        picks = Picks(self._table.layout.keys, before.keys)
+        picks = Picks(self._table.layout.keys(), before.keys())
         self._rows.move(picks)
         self._columns = tuple(map(picks.counters, self._columns))
         self._speeds = tuple(map(picks.rates, self._speeds))
@@ -216,7 +222,7 @@ class Sampler:
         if listing is self._listing and picks is not None:
             return
         if picks is None or listing.keys is not self._listing.keys:
-            picks = Picks(self._table.layout.keys, listing.keys)
+            picks = Picks(self._table.layout.keys(), listing.keys)
         self._listing, self._picks = listing, picks
         self._columns = tuple(map(picks.counters, listing.columns))
 

@@ -63,7 +63,7 @@ class Sparks:
 
     def _take_over(self, layout: Layout) -> None:
         self._layout = layout
-        rows = [self._others.get(key, []) for key in (TOTAL, *layout.keys)]
+        rows = [self._others.get(key, []) for key in (TOTAL, *layout.keys())]
         count = min(max(map(len, rows)), POINTS)
         for n in range(-count, 0):
             points = (row[n] if len(row) >= -n else None for row in rows)
@@ -73,7 +73,8 @@ class Sparks:
 
     def _move(self, layout: Layout) -> None:
         """Have the rows of another layout: what has left the table is forgotten."""
-        picks = Picks((TOTAL, *layout.keys), (TOTAL, *self._layout.keys))
+        before = (TOTAL, *self._layout.keys())
+        picks = Picks((TOTAL, *layout.keys()), before)
         for columns in (self._ticks, self._columns):
             for n, column in enumerate(columns):
                 columns[n] = picks.rates(column)
@@ -82,14 +83,14 @@ class Sparks:
     def _close(self, slots: int) -> None:
         """End the current point, and leave a gap for those that were missed."""
         self._columns.append(self._means())
-        missed = no_rates(1 + len(self._layout.keys))
+        missed = no_rates(1 + self._layout.rows)
         self._columns.extend([missed] * min(max(slots - 1, 0), POINTS))
         self._ticks = []
 
     def _means(self) -> array[float]:
         """Return what is known of the ticks since the last point."""
         if not self._ticks:
-            return no_rates(1 + len(self._layout.keys))
+            return no_rates(1 + self._layout.rows)
         count = len(self._ticks)
         means: list[float] = [*map(sum, zip(*self._ticks, strict=True))]
         for n, total in enumerate(means):

@@ -25,7 +25,7 @@ SERVICES = (
 
 def test_services_come_first_and_then_their_real_servers():
     table = TableColumns.of(SERVICES)
-    assert table.layout.keys == (
+    assert table.layout.keys() == (
         *(WEB, MARK, DNS),
         *(f"{WEB} 10.0.1.6:80", f"{WEB} 10.0.1.9:80", f"{DNS} [2001:db8::6]:53"),
     )

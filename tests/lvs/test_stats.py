@@ -113,6 +113,12 @@ def test_an_ipv6_mark_has_one_word_more():
     assert read(reader, text.replace(" 5\n", " 6\n")).rows["FWM 7 IPv6"].out_bytes == 6
 
 
+def test_an_empty_text_after_one_that_moved_has_no_rows_either():
+    reader = StatsReader()
+    for text in (HEAD + SERVICE, HEAD + SERVICE.replace("660", "661"), ""):
+        assert read(reader, text) == parse_stats(text)
+
+
 def test_an_empty_listing_has_no_rows():
     assert parse_stats(HEAD) == Listing()
     assert parse_stats("") == Listing()

@@ -75,7 +75,7 @@ def sample_of(
 ) -> Sample:
     """Return a sample of numbers by row; what is not given is not known."""
     table = TableColumns.of(services)
-    keys = table.layout.keys
+    keys = table.layout.keys()
     five = [counters.get(key) or (UNKNOWN,) * COLUMNS for key in keys]
     speeds = [rates.get(key) or (nan,) * COLUMNS for key in keys]
     return Sample(

@@ -95,7 +95,7 @@ def test_points_keep_their_gaps(columns):
     told = Points(7, one.table.layout, tuple(floats))
     found = decode_sparks(encode_sparks(told))
     assert found["slot"] == 7
-    for n, key in enumerate((TOTAL, *one.table.layout.keys)):
+    for n, key in enumerate((TOTAL, *one.table.layout.keys())):
         wanted = [column[n] for column in columns]
         while wanted and wanted[0] is None:
             del wanted[0]
