@@ -211,8 +211,10 @@ def bring_to_its_end(site: Site, run: Run) -> None:
         Run.objects.filter(pk=run.pk).update(lease_until="2020-01-01T00:00:00Z")
 
 
-def prove(site: Site, kind: type[Sabotage], point: tuple[str, str, int]) -> None:
-    """Apply OLD, fail on the way to NEW, and converge with the next run."""
+def prove(site: Site, kind: type[Sabotage], point: tuple[str, str, int]) -> str:
+    """Apply OLD, fail on the way to NEW, and converge with the next run.
+
+    Return how the run ended that met the failure."""
     want(site, *OLD)
     site.converge()
     before = site.everything()
@@ -237,6 +239,7 @@ def prove(site: Site, kind: type[Sabotage], point: tuple[str, str, int]) -> None
     rules = site.lab.ssh("lb01", "ipvsadm -Sn").splitlines()
     assert len(rules) == 3 * SERVICES
     assert all(f"-t {NEW[0]}:80" in rule for rule in rules)
+    return run.state
 
 
 def assert_what_is_left_is_told(site: Site, before: dict[str, str], run: Run) -> None:
@@ -254,5 +257,7 @@ def undo_by_hand(site: Site, sabotage: Sabotage) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS, ids=named)
-def test_a_run_that_fails_ends_definitely_and_the_next_one_converges(site, point):
-    prove(site, *point)
+def test_a_run_that_fails_ends_definitely_and_the_next_one_converges(
+    site, point, record_property
+):
+    record_property("ended", prove(site, *point))
