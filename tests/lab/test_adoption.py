@@ -97,6 +97,7 @@ def adopt_by_hand(site):
 
 def test_a_cluster_built_by_hand_is_taken_over_under_traffic(site):
     before = site.everything()
+    site.lab.ssh("client", "ip neigh flush dev eth0")  # it shall ask for the VIP
     site.lab.ssh("lb01", ON_THE_DIRECTOR)
     for name in ("web1", "web2"):
         site.lab.ssh(name, ON_A_REAL_SERVER)
