@@ -23,8 +23,9 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# The lab's hosts share two cores with the browser: patience, not sleep.
-expect.set_options(timeout=30_000)
+# Milliseconds. The lab's hosts share two cores with the browser: patience, not sleep.
+PATIENCE = 90_000
+expect.set_options(timeout=PATIENCE)
 VIOLATIONS = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation",
@@ -51,9 +52,12 @@ def dashboard(
 ) -> Iterator[Dashboard]:
     lab.clean()
     found = Dashboard(tmp_path_factory.mktemp("dashboard"), lab)
-    found.wait_for_facts()
-    yield found
-    found.stop()
+    try:
+        found.wait_for_facts()
+        yield found
+    finally:
+        found.stop()
+        lab.clean()
 
 
 class Visitor:
@@ -63,7 +67,7 @@ class Visitor:
         self.page, self.dashboard = page, dashboard
         self.base = f"http://127.0.0.1:{dashboard.port}"
         self.complaints: list[str] = []
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.add_init_script(VIOLATIONS)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on(
@@ -102,6 +106,7 @@ def logged_in(chromium: Browser, dashboard: Dashboard) -> dict[str, object]:
     """Use the set-up link once; return the cookies of the first administrator."""
     context = chromium.new_context()
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(dashboard.link)
     page.get_by_label("Your name").fill("li.wei")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -120,8 +125,10 @@ def shop(
     """Give a dashboard with three services in force, and traffic for them."""
     open_shop(dashboard, "li.wei")
     lab.must("traffic", "on")
-    yield dashboard
-    lab.must("traffic", "off")
+    try:
+        yield dashboard
+    finally:
+        lab.must("traffic", "off")
 
 
 @pytest.fixture

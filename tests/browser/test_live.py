@@ -53,7 +53,7 @@ def texts(page, selector):
 def after_updates(page, count):
     """Wait for so many parts of the page that were brought up to date."""
     # Not wait_for_function: the page's own policy lets nobody evaluate a text.
-    wanted, end = page.evaluate("window.updates") + count, time.monotonic() + 60
+    wanted, end = page.evaluate("window.updates") + count, time.monotonic() + 180
     while page.evaluate("window.updates") < wanted:
         assert time.monotonic() < end, "nothing arrives"
         page.wait_for_timeout(250)
@@ -62,7 +62,7 @@ def after_updates(page, count):
 def changes(page, selector):
     """Wait until one of the texts is another one."""
     before = texts(page, selector)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while texts(page, selector) == before:
         assert time.monotonic() < end, f"{selector} does not change: {before}"
         page.wait_for_timeout(250)
@@ -180,7 +180,7 @@ def test_graphs_show_the_traffic_zoom_and_go_back(visitor, shop):
 @pytest.mark.long
 def test_a_director_that_is_off_is_not_drawn_as_up_and_comes_back(visitor, page, lab):
     lab.power("lb01", "off")
-    expect(page.get_by_text("No numbers from lb01")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("No numbers from lb01")).to_be_visible()
     assert set(texts(page, "#live-table .state")) == {"UNKNOWN"}
     assert page.locator(".topo-flow").count() == 0
     assert not [text for text in texts(page, ".topo-state") if text == "ACTIVE"]
@@ -198,7 +198,7 @@ def test_a_director_that_is_off_is_not_drawn_as_up_and_comes_back(visitor, page,
 def test_a_stream_that_breaks_is_told_and_comes_back(page, shop):
     shop.kill("events")
     expect(page.locator("[data-live-state=reconnecting]")).to_be_visible()
-    expect(page.locator("[data-live-state=live]")).to_be_visible(timeout=60_000)
+    expect(page.locator("[data-live-state=live]")).to_be_visible()
     changes(page, "#live-table td.num")
 
 

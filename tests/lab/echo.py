@@ -38,7 +38,7 @@ _CLIENTS = {
             connect S, pack_sockaddr_in($port, inet_aton($address)) or die $!;
             for (1 .. $times) {
                 send S, "who", 0;
-                alarm 5;
+                alarm 20;
                 recv S, my $name, 99, 0;
                 print $name;
             }
@@ -47,7 +47,7 @@ _CLIENTS = {
     "sctp": """
         for (1 .. $sockets) {
             socket S, PF_INET, SOCK_STREAM, 132;
-            alarm 5;
+            alarm 20;
             connect S, pack_sockaddr_in($port, inet_aton($address)) or die $!;
             recv S, my $name, 99, 0;
             print $name;

@@ -46,7 +46,11 @@ class Dashboard:
         self.options = [f"--port={self.port}", f"--events-port={events_port}"]
         self.log = data / "serve.log"
         self.supervisor = self._start("demo")
-        wait_until(lambda: "/setup/" in self.log.read_text(), 60, "the set-up link")
+        try:
+            wait_until(lambda: "/setup/" in self.log.read_text(), 180, "the link")
+        except AssertionError:
+            self.stop()  # nobody else will
+            raise
 
     def _start(self, command: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
@@ -66,7 +70,7 @@ class Dashboard:
 
     def wait_for_facts(self) -> None:
         known = "SELECT COUNT(*) FROM cluster_host WHERE facts LIKE '%boot_id%'"
-        wait_until(lambda: self.rows(known)[0][0] == 5, 60, "facts of every host")
+        wait_until(lambda: self.rows(known)[0][0] == 5, 180, "facts of every host")
 
     @property
     def link(self) -> str:
@@ -94,7 +98,7 @@ class Dashboard:
             self.again()  # it stops the orphans of the dead one, and then itself
             time.sleep(3)
         self.supervisor.terminate()
-        self.supervisor.wait(30)
+        self.supervisor.wait(90)
 
     def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
         file = f"file:{self.data / 'db.sqlite3'}?mode=ro"
@@ -134,7 +138,7 @@ class Person:
 
     def open(self, path: str) -> tuple[str, str]:
         """Return the page and the path that it was finally found at."""
-        with self.browser.open(self.base + path, timeout=30) as answer:
+        with self.browser.open(self.base + path, timeout=90) as answer:
             return answer.read().decode(), answer.url.removeprefix(self.base)
 
     def send(self, path: str, fields: dict[str, str], form: str = "") -> str:
@@ -145,7 +149,7 @@ class Person:
         data = urllib.parse.urlencode(fields | {"csrfmiddlewaretoken": token[1]})
         request = urllib.request.Request(self.base + path, data.encode())
         request.add_header("Referer", self.base + path)
-        with self.browser.open(request, timeout=30) as answer:
+        with self.browser.open(request, timeout=90) as answer:
             return str(answer.url.removeprefix(self.base))
 
     def new_service(self, vip: str, hosts: list[int]) -> int:

@@ -136,5 +136,5 @@ class Site:
 
     def ask(self, url: str, times: int) -> list[str]:
         """Let the client host ask *times* times; return who answered."""
-        loop = f"for i in $(seq {times}); do curl -sm 5 {url}; done"
+        loop = f"for i in $(seq {times}); do curl -sm 20 {url}; done"
         return self.lab.ssh("client", loop).split()

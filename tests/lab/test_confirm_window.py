@@ -12,7 +12,7 @@ from cluster.models import Run
 from tests.lab import between
 from tests.lab.person import wait_until
 from tests.lab.site import Site
-from tests.lab.test_schedulers import LISTEN, perl, unit
+from tests.lab.test_schedulers import listen
 
 pytestmark = [
     pytest.mark.lab,
@@ -163,7 +163,7 @@ def test_the_probe_host_keeps_what_a_client_reaches(by_probe):
     assert look_again(site, run).state == "confirming", "nobody listens on port 8443"
     try:
         for name in ("web1", "web2"):
-            site.lab.ssh(name, unit("listen", perl(LISTEN, ports="8443")))
+            listen(site.lab, name, "8443")
         assert look_again(site, run).state == "converged", told(run)
     finally:
         for name in ("web1", "web2"):

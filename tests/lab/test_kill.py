@@ -71,7 +71,7 @@ def test_a_run_ends_soon_and_sends_nothing_twice(lab, dashboard):
         else:
             run = person.new_service(VIP, servers)
         wait_until(
-            lambda run=run: dashboard.run_state(run) == "planned", 60, f"plan {run}"
+            lambda run=run: dashboard.run_state(run) == "planned", 180, f"plan {run}"
         )
         before = sudo_log(lab)
         (plan_hash,) = dashboard.rows(
@@ -98,7 +98,7 @@ def kill_at_step(dashboard, run, process, step):
         " AND position >= min(?, (SELECT max(position) FROM cluster_step"
         " WHERE run_id = ?))"
     )
-    wait_until(lambda: dashboard.rows(query, run, step, run), 60, f"step {step}")
+    wait_until(lambda: dashboard.rows(query, run, step, run), 180, f"step {step}")
     dashboard.kill(process)
 
 

@@ -28,7 +28,7 @@ def site(lab, db):
         lab.ssh(
             name,
             f"sed 's/80 default_server/8080/' /etc/nginx/sites-enabled/default >{LISTEN};"
-            " nginx -s reload",
+            " nginx -s reload; until curl -so /dev/null localhost:8080; do sleep .2; done",
         )
     yield Site(lab)
     lab.clean()

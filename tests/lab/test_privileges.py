@@ -72,7 +72,9 @@ def prepared(lab: Lab) -> Iterator[tuple[str, Secret]]:
     lab.ssh("client", make_user(user, pair.public))
     lab.ssh("client", install_sudoers("probe", user))
     yield user, pair.private
-    lab.ssh("client", f"cp -p /root/sudoers.before {sudoers}; userdel -r {user}")
+    # Not while the last process of a login that has just ended is there.
+    gone = f"for n in $(seq 40); do userdel -r {user} && exit; sleep .5; done; exit 1"
+    lab.ssh("client", f"cp -p /root/sudoers.before {sudoers}; {gone}")
 
 
 def test_the_commands_of_the_wizard_let_us_in_and_no_further(

@@ -9,7 +9,11 @@ from cluster.models import Run
 from cluster.remote.connection import Connection
 from tests.lab.site import Site
 
-pytestmark = [pytest.mark.lab, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(300),  # the first test of all boots the lab
+]
 
 
 @pytest.fixture

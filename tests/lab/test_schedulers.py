@@ -50,6 +50,7 @@ LISTEN = """
         listen $s, 4000;
         push @all, $s;
     }
+    exit if fork;
     sleep 3600;
 """
 # "port count" pairs; each connection from the next of the addresses, all held open.
@@ -83,12 +84,19 @@ def unit(name, command):
     )
 
 
+def listen(lab, host, ports):
+    """Accept nothing on the ports of a real server. Returns when it listens: then the
+    server leaves its parent, whom systemd waits for."""
+    server = f"-p Type=forking {perl(LISTEN, ports=ports)}"
+    lab.ssh(host, unit("listen", server))
+
+
 @pytest.fixture
 def site(lab, db):
     lab.clean()
     ports = " ".join(map(str, PORTS.values()))
     for name in WEBS:
-        lab.ssh(name, unit("listen", perl(LISTEN, ports=ports)))
+        listen(lab, name, ports)
     add = "".join(f"ip addr add {one}/24 dev eth0; " for one in SOURCES)
     lab.ssh("client", add + "true")
     yield Site(lab)
