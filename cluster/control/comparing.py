@@ -77,18 +77,17 @@ def keep(
     Nothing is kept when a run has changed the cluster *since* the hosts were read.
     """
     found = drift(cluster, hosts, seen)
-    newest = cluster.revisions.first()
+    newest = cluster.revisions.values_list("number", flat=True).first()
+    read = [h for h in hosts if h.name in seen.states and h.role in ROLES]
     with transaction.atomic():
         if since and _changed(cluster, since):
             return found
-        for host in hosts:
-            state = seen.states.get(host.name)
-            if state and host.role in ROLES:
-                row, _new = Comparison.objects.select_for_update().get_or_create(
-                    host=host
-                )
-                row.revision = newest.number if newest else None
-                _keep(row, state, found)
+        locked = Comparison.objects.select_for_update().order_by("pk")
+        rows = {row.host_id: row for row in locked.filter(host__in=read)}
+        for host in read:
+            row = rows.get(host.pk) or locked.get_or_create(host=host)[0]
+            row.host, row.revision = host, newest
+            _keep(row, seen.states[host.name], found)
     return found
 
 

@@ -357,8 +357,7 @@ def leave_footprints(hosts: Iterable[Host], states: dict[str, HostState]) -> Non
     """Reduce what we think is ours to what is really there, where we could look."""
     for host in hosts:
         if host.name in states:
-            host.footprint = host.left_behind.still_on(states[host.name]).as_json()
-            host.save(update_fields=["footprint"])
+            host.keep_footprint(host.left_behind.still_on(states[host.name]))
 
 
 def unreadable(lines: Sequence[str]) -> Sentence:

@@ -319,8 +319,7 @@ def own(run: Run) -> None:
     forgotten on a host."""
     adds = {name: Footprint.from_json(data) for name, data in run.adds.items()}
     for host in run.cluster.hosts.filter(name__in=[n for n, a in adds.items() if a]):
-        host.footprint = (host.left_behind | adds[host.name]).as_json()
-        host.save(update_fields=["footprint"])
+        host.keep_footprint(host.left_behind | adds[host.name])
 
 
 def finish(run: Run, state: str) -> None:

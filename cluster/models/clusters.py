@@ -227,6 +227,12 @@ class Host(models.Model):
     def left_behind(self) -> Footprint:
         return Footprint.from_json(self.footprint)
 
+    def keep_footprint(self, footprint: Footprint) -> None:
+        """Write it down if it is news: that of a large director is a large row."""
+        if self.footprint != (found := footprint.as_json()):
+            self.footprint = found
+            self.save(update_fields=["footprint"])
+
     @property
     def state(self) -> HostState | None:
         """What the host had when it was last looked at, None if never."""
