@@ -37,17 +37,23 @@ _BLOCK = 64 * 1024
 class Listing:
     """The rows of a listing, and the lines of it that were not understood.
 
-    *keys* are the same object as in the listing before when the rows are the same.
+    *names* are the keys of the rows, a line each: the same object as in the listing
+    before when the rows are the same.
     """
 
-    keys: tuple[str, ...] = ()
+    names: str = ""
     columns: Columns = (zeros(0),) * COLUMNS
     unknown: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, rows: Mapping[str, Counters], unknown: Iterable[str] = ()) -> Self:
         numbers = zip(*rows.values(), strict=True) if rows else [()] * COLUMNS
-        return cls(tuple(rows), tuple(array("Q", n) for n in numbers), tuple(unknown))
+        columns = tuple(array("Q", n) for n in numbers)
+        return cls("\n".join(rows), columns, tuple(unknown))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self.names.split("\n")) if self.names else ()
 
     @property
     def rows(self) -> dict[str, Counters]:
@@ -81,7 +87,7 @@ class StatsReader:
         if columns is None:
             self._read(data)
         elif moves:
-            self._listing = Listing(self._listing.keys, columns)
+            self._listing = Listing(self._listing.names, columns)
         self._data = None if moves and is_small else data
 
     def _read(self, data: bytes) -> None:
@@ -208,7 +214,7 @@ def _even(body: bytes) -> Listing | None:
     # Each row has a name of its own, and the first is a service.
     among = set(keys)
     is_whole = len(among) == len(keys) and "" not in among
-    return Listing(tuple(keys), columns) if is_whole else None
+    return Listing("\n".join(keys), columns) if is_whole else None
 
 
 def _keys(before: str, words: list[str]) -> list[str]:

@@ -221,7 +221,7 @@ class Sampler:
         picks = self._picks
         if listing is self._listing and picks is not None:
             return
-        if picks is None or listing.keys is not self._listing.keys:
+        if picks is None or listing.names is not self._listing.names:
             picks = Picks(self._table.layout.keys(), listing.keys)
         self._listing, self._picks = listing, picks
         self._columns = tuple(map(picks.counters, listing.columns))
