@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(600),
 ]
 # Nobody answers behind this VIP: the kernel keeps each attempt for a minute.
 SERVICE = "10.0.1.77:80"

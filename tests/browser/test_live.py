@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(600),
 ]
 IMAGES = Path(__file__).parent.parent.parent / "docs" / "images"
 LIVE = "/clusters/lab/"

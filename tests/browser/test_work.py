@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(600),
 ]
 DRIFT = "/clusters/lab/drift/"
 WEB1 = "/clusters/lab/servers/10.0.1.6/"

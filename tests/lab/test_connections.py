@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(420),
+    pytest.mark.timeout(600),
 ]
 CLIENT = "10.0.1.100"
 # Nothing else uses it: connections of other tests stay in the table for minutes.
