@@ -123,7 +123,7 @@ class Load:
 
     def wait(self, requests: int) -> Count:
         """Return once so many more requests were answered or have failed."""
-        end, before = time.monotonic() + 60, None
+        end, before = time.monotonic() + 180, None
         while True:
             try:
                 now = self.now()
@@ -134,7 +134,7 @@ class Load:
             more = now - before
             if more.ok + more.failed >= requests:
                 return more
-            assert time.monotonic() < end, f"{more.ok} requests in a minute"
+            assert time.monotonic() < end, f"only {more.ok} requests"
 
     def stop(self) -> Count:
         self.lab.ssh("client", "systemctl stop lab-load; true")
