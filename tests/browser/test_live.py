@@ -47,7 +47,7 @@ def cell(page, words, column):
 
 
 def texts(page, selector):
-    return page.locator(selector).all_text_contents()
+    return [text.strip() for text in page.locator(selector).all_text_contents()]
 
 
 def after_updates(page, count):
