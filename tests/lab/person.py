@@ -45,17 +45,17 @@ class Dashboard:
         (data / "lab").symlink_to(lab.state)
         self.options = [f"--port={self.port}", f"--events-port={events_port}"]
         self.log = data / "serve.log"
-        self.supervisor = self._start("demo")
+        self.supervisor = self._start()
         try:
             wait_until(lambda: "/setup/" in self.log.read_text(), 180, "the link")
         except AssertionError:
             self.stop()  # nobody else will
             raise
 
-    def _start(self, command: str) -> subprocess.Popen[bytes]:
+    def _start(self) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "manage.py", command, *self.options],
+                [sys.executable, "manage.py", "demo", *self.options],
                 cwd=REPOSITORY,
                 env=os.environ
                 | {
@@ -89,14 +89,11 @@ class Dashboard:
         )
         os.kill(pid, signal.SIGKILL)
 
-    def again(self) -> None:
-        """Start a supervisor in the place of one that was killed."""
-        self.supervisor = self._start("serve")
-
     def stop(self) -> None:
         if self.supervisor.poll() is not None:
-            self.again()  # it stops the orphans of the dead one, and then itself
-            time.sleep(3)
+            # It was killed: its orphans end as the next one would end them.
+            ledger.stop(ledger.read(self.data / "serve.json"), patience=60)
+            return
         self.supervisor.terminate()
         self.supervisor.wait(90)
 
