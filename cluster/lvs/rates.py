@@ -16,6 +16,7 @@ from struct import pack
 from typing import NamedTuple
 
 from cluster.lvs.columns import Columns, Picks, RateColumns, grown, no_rates, still
+from cluster.lvs.counters import Counters
 
 # The kernel refreshes what it shows every 2 s, and so do we: a single difference would
 # now and then hold two refreshes and then none. Two periods halve that.
@@ -130,6 +131,30 @@ class Meter:
                     grown = now.columns[n][row] - before.columns[n][row]
                     column[row] = grown / (now.at.there - before.at.there)
         return rates
+
+
+class TotalMeter:
+    """The rates of a whole director. When one of its counters has started again, all
+    have."""
+
+    def __init__(self, window: int = WINDOW) -> None:
+        self._taken: deque[tuple[Moment, Counters]] = deque(maxlen=window + 1)
+        self._boot_id = ""
+
+    def add(self, at: Moment, boot_id: str, now: Counters) -> Rates | None:
+        taken = self._taken
+        if taken:
+            before, last = taken[-1]
+            moved = boot_id != self._boot_id or seconds_between(before, at) is None
+            if moved or any(map(gt, last, now)):
+                taken.clear()
+        self._boot_id = boot_id
+        taken.append((at, now))
+        if len(taken) == 1:
+            return None
+        before, first = taken[0]
+        seconds = at.there - before.there
+        return Rates(*[(n - o) / seconds for n, o in zip(now, first, strict=True)])
 
 
 def _started(before: Columns, now: Columns) -> set[int]:

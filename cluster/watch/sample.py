@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from array import array
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import isnan
 
 from cluster.lvs.columns import (
     COLUMNS,
@@ -22,7 +20,7 @@ from cluster.lvs.facts import FactError, parse_addresses
 from cluster.lvs.frame import PERIOD, Sections
 from cluster.lvs.kernel_table import parse_totals
 from cluster.lvs.layout import TableColumns
-from cluster.lvs.rates import Meter, Moment, Rates
+from cluster.lvs.rates import Meter, Moment, Rates, TotalMeter
 from cluster.lvs.stats import Listing, StatsReader
 from cluster.lvs.table_reader import TableReader
 from cluster.watch.seldom import Seldom
@@ -111,7 +109,7 @@ class Sampler:
     def _forget(self) -> None:
         self._about = About()
         self._told: tuple[object, ...] = ()
-        self._total, self._rows = Meter(), Meter()
+        self._total, self._rows = TotalMeter(), Meter()
         self._asked = (0.0, PERIOD)
         self._text: bytes | None = None
         self._table, self._table_reader = TableColumns(), TableReader()
@@ -138,22 +136,11 @@ class Sampler:
         if sections.table != self._text:
             self._list(sections.table)
         totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
-        total_rates = self._rates_of(totals, moment, sections.boot_id)
+        total_rates = self._total.add(moment, sections.boot_id, totals)
         if sections.stats is not None:
             self._count(sections, sections.stats, moment, at)
         self._tell(sections, loaded=True)
         return self._sample(at, moment, totals, total_rates)
-
-    def _rates_of(self, totals: Counters, at: Moment, boot_id: str) -> Rates | None:
-        """Return the rates of the whole director, whose five are one column here."""
-        column = (array("Q", totals),)
-        (speeds,) = self._total.add(at, boot_id, column)
-        if any(map(isnan, speeds)):
-            # If one has started again, then all have.
-            self._total = Meter()
-            self._total.add(at, boot_id, column)
-            return None
-        return Rates(*speeds)
 
     def _sample(
         self, at: float, moment: Moment, totals: Counters | None, rates: Rates | None

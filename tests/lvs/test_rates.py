@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cluster.lvs.columns import COLUMNS, UNKNOWN, Picks
 from cluster.lvs.counters import Counters
-from cluster.lvs.rates import Meter, Moment, Rates, seconds_between
+from cluster.lvs.rates import Meter, Moment, Rates, TotalMeter, seconds_between
 
 number = st.integers(min_value=0, max_value=2**63)
 counters = st.builds(Counters, number, number, number, number, number)
@@ -130,6 +130,29 @@ def test_a_row_that_is_forgotten_starts_again_while_others_go_on():
     rates = meter.add(at(2), "b", {"gone": c(5000), "stays": c(20)})
     assert rates["gone"] is None
     assert rates["stays"].conns == 5.0
+
+
+def test_the_rates_of_the_whole():
+    meter = TotalMeter()
+    counts = [0, 10, 10, 30, 12, 18]
+    rates = [meter.add(at(2 * i), "b", c(n)) for i, n in enumerate(counts)]
+    conns = [rate and rate.conns for rate in rates]
+    # Zeroed between 30 and 12.
+    assert conns == [None, 5.0, 2.5, 5.0, None, 3.0]
+    assert rates[-1].in_bytes == 900.0
+
+
+def test_one_counter_that_starts_again_is_no_rate_of_the_whole():
+    meter = TotalMeter()
+    meter.add(at(0), "b", c(10))
+    assert meter.add(at(2), "b", c(20)._replace(in_packets=49)) is None
+
+
+@pytest.mark.parametrize(("seconds", "boot"), [(2, "boot-2"), (3602, "boot-1")])
+def test_neither_a_boot_nor_another_clock_is_a_rate_of_the_whole(seconds, boot):
+    meter = TotalMeter()
+    meter.add(at(0), "boot-1", c(10))
+    assert meter.add(Moment(1000 + seconds, 2), boot, c(500)) is None
 
 
 @pytest.mark.parametrize(
