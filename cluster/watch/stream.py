@@ -11,6 +11,7 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,6 +43,9 @@ LONGEST_PAUSE = 30.0
 STRANGER_PAUSE = 60.0
 # So long without a frame, and the connection is taken for dead.
 SILENCE = 15.0
+# So many frames of a director wait to be read: a worker that cannot keep up drops the
+# oldest rather than fill the memory.
+MOST_WAITING = 3
 # A stream that held so long was a good one: the next pause is short again.
 PROVEN = 10.0
 
@@ -68,7 +72,6 @@ IDENTITY = (
 class Arrived(NamedTuple):
     """A frame that is not read yet; *at* is the time, *sampler* that of its connection."""
 
-    stream: DirectorStream
     sampler: Sampler
     body: bytes
     moment: Moment
@@ -85,13 +88,14 @@ class DirectorStream:
         self,
         host: Host,
         command: Command,
-        on_frame: Callable[[Arrived], None],
+        on_frame: Callable[[DirectorStream], None],
     ) -> None:
         self.host = host
         self.command = command
         self.error: RemoteError | None = None
         self.last_sample: Sample | None = None
         self._on_frame = on_frame
+        self._waiting: deque[Arrived] = deque(maxlen=MOST_WAITING)
         self._sampler = Sampler()
         self._lock = threading.Lock()
         self._stream: Stream | None = None
@@ -175,11 +179,16 @@ class DirectorStream:
 
     def _take(self, frame: Frame) -> None:
         moment = Moment(frame.sent_at, time.monotonic())
-        arrived = Arrived(self, self._sampler, frame.body, moment, time.time())
-        self._on_frame(arrived)
+        arrived = Arrived(self._sampler, frame.body, moment, time.time())
+        self._waiting.append(arrived)
+        self._on_frame(self)
 
-    def read(self, arrived: Arrived) -> Sample | None:
-        """Return the sample of a frame, None when it is dropped."""
+    def read(self) -> Sample | None:
+        """Return the sample of the oldest frame that waits, None when it is dropped."""
+        try:
+            arrived = self._waiting.popleft()
+        except IndexError:  # there were too many
+            return None
         moment = arrived.moment
         try:
             sections = split_frame(arrived.body)

@@ -41,7 +41,7 @@ from cluster.watch.packing import pack
 from cluster.watch.sample import Sample
 from cluster.watch.sparks import Sparks
 from cluster.watch.store import News
-from cluster.watch.stream import IDENTITY, Arrived, DirectorStream, in_background
+from cluster.watch.stream import IDENTITY, DirectorStream, in_background
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,8 @@ class Watcher:
         self._logins: dict[int, list[object]] = {}
         self._sparks: dict[int, Sparks] = {}
         self._lock = threading.Lock()
-        self._arrived: deque[Arrived] = deque()
+        # Streams, once for each frame that came.
+        self._arrived: deque[DirectorStream] = deque()
         self._fresh: dict[int, tuple[DirectorStream, Sample]] = {}
         self._readings: list[readings.Row] = []
         self._lookout = Lookout(self._streams.get)
@@ -263,10 +264,9 @@ class Watcher:
             if self._fresh:
                 self._news.set()
 
-    def _read_one(self, arrived: Arrived) -> None:
-        stream = arrived.stream
+    def _read_one(self, stream: DirectorStream) -> None:
         try:
-            sample = stream.read(arrived)
+            sample = stream.read()
             data = pack(sample) if sample else b""
         except Exception:  # of one director: the others shall not suffer
             log.exception("A frame of %s could not be read.", stream.host.name)
