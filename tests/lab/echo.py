@@ -81,7 +81,9 @@ def stop(lab: Lab, host: str, protocol: str) -> None:
 
 def seen(lab: Lab, host: str, protocol: str) -> list[str]:
     """Return the addresses that this server was asked from."""
-    lines = lab.ssh(host, f"journalctl -q -o cat -t perl -u echo-{protocol}; true")
+    # What the server has written may still be on its way into the journal.
+    read = f"journalctl --sync; journalctl -q -o cat -t perl -u echo-{protocol}; true"
+    lines = lab.ssh(host, read)
     return lines.split()
 
 

@@ -46,7 +46,7 @@ def watcher(site):
     watcher.stop()
 
 
-def eventually(true, seconds=90.0):
+def eventually(true, seconds=180.0):
     end = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < end, "it did not happen"
