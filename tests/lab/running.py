@@ -159,7 +159,8 @@ class Lab:
         return parse_stats(self.ssh("lb01", "sleep 2.5; ipvsadm -Ln --stats --exact"))
 
     def clean(self) -> None:
-        """Take off the hosts what a test that failed may have left on them."""
+        """Take off the hosts what a test that failed may have left on them; switch on
+        those that it left off."""
         hosts = ("lb01", "lb02", "web1", "web2")
         try:
             self.on_all(hosts, CLEAN)

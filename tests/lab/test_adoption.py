@@ -43,8 +43,6 @@ def site(lab, db):
     lab.clean()
     yield Site(lab)
     steady.stop(lab)
-    for name in lab.hosts:
-        lab.power(name, "on")
     lab.clean()
 
 

@@ -33,8 +33,6 @@ def site(lab, transactional_db):
     lab.clean()
     store.client().flushdb()
     yield Site(lab)
-    for name in lab.hosts:
-        lab.power(name, "on")
     lab.clean()
 
 

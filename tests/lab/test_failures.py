@@ -186,8 +186,6 @@ def named(point) -> str:
 def site(lab):
     lab.clean()
     yield Site(lab)
-    for name in lab.hosts:
-        lab.power(name, "on")
     lab.clean()
 
 

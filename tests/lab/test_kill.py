@@ -36,8 +36,6 @@ _SUDO = re.compile(r"USER=root ; COMMAND=(\S+) (.*)")
 
 @pytest.fixture
 def dashboard(lab, tmp_path):
-    for name in HOSTS:
-        lab.power(name, "on")
     lab.clean()
     found = Dashboard(tmp_path, lab)
     yield found

@@ -19,8 +19,6 @@ URL = "http://10.0.1.31/"
 def site(lab, db):
     lab.clean()
     yield Site(lab)
-    for name in lab.hosts:
-        lab.power(name, "on")
     lab.clean()
 
 
