@@ -72,11 +72,16 @@ def client() -> redis.Redis:
 
 # One command for a whole batch: each one costs our client more than the server.
 # KEYS: of each director its document and its ring. ARGV: what goes there, then for how
-# many seconds a document stays, the channel and what is said there.
+# many seconds a document stays, the channel and what is said there. Documents are not
+# written to the append-only file: ten kilobytes each, and gone after thirty seconds.
 _WRITE = """
 local last = #KEYS
+redis.set_repl(redis.REPL_REPLICA)
 for n = 1, last, 2 do
   redis.call('SET', KEYS[n], ARGV[n], 'EX', ARGV[last + 1])
+end
+redis.set_repl(redis.REPL_ALL)
+for n = 1, last, 2 do
   redis.call('RPUSH', KEYS[n + 1], ARGV[n + 1])
 end
 redis.call('PUBLISH', ARGV[last + 2], ARGV[last + 3])
