@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -25,17 +26,21 @@ def main(directors: Directors) -> None:
     from piranha_web.supervisor import programs
 
     log = (directors.folder / f"worker-{os.getpid()}").open("w")
+    writing = threading.Lock()
     take, publish = stream.DirectorStream._take, store.publish  # noqa: SLF001
 
     def noted_take(self: Any, frame: Any) -> None:
         take(self, frame)
-        log.write(f"frame {self.host.pk} {frame.sequence} {time.time():.3f}\n")
+        with writing:  # a text file is for one thread at a time
+            log.write(f"frame {self.host.pk} {frame.sequence} {time.time():.3f}\n")
 
     def noted_publish(batch: Any) -> None:
         publish(batch)
         now = time.time()
-        log.writelines(f"cached {now - one.sample.sent_at:.4f}\n" for one in batch)
-        log.flush()
+        lines = [f"cached {now - one.sample.sent_at:.4f}\n" for one in batch]
+        with writing:
+            log.writelines(lines)
+            log.flush()
 
     stream.DirectorStream._take = noted_take  # type: ignore[method-assign] # noqa: SLF001
     store.publish = noted_publish
