@@ -70,6 +70,11 @@ class Stage:
         self.joining.pop(queue, None)
 
     @property
+    def due(self) -> float:
+        """When it is time for the next show."""
+        return self.shown_at + (SHORTEST_PAUSE if self.waiting else LONGEST_PAUSE)
+
+    @property
     def everybody(self) -> list[Queue]:
         return [*self.listeners, *self.joining]
 
@@ -99,6 +104,7 @@ class Broadcast:
         self._tickets: dict[Queue, Ticket] = {}
         self._checked_at = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._bell = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "render")
 
     def streams_of(self, user: int) -> int:
@@ -114,6 +120,7 @@ class Broadcast:
         stage.join(queue, shape)
         self._tickets[queue] = ticket
         self._streams[ticket.user] += 1
+        self._bell.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
             self._task.add_done_callback(self._ended)
@@ -135,39 +142,58 @@ class Broadcast:
 
     async def _run(self) -> None:
         while self._stages:
+            await self._serve()
+
+    async def _serve(self) -> None:
+        """Do what is due until nobody is left, and sleep in between."""
+        loop = asyncio.get_running_loop()
+        news = loop.create_task(self._hear())
+        news.add_done_callback(lambda _: self._bell.set())
+        try:
+            while self._stages and not news.done():
+                self._bell.clear()
+                await self._attend()
+                alarm = loop.call_later(self._pause(), self._bell.set)
+                await self._bell.wait()
+                alarm.cancel()
+        finally:
+            news.cancel()
+            heard = await asyncio.gather(news, return_exceptions=True)
+        if isinstance(heard[0], Exception):
+            raise heard[0]
+
+    async def _hear(self) -> None:
+        """Note whom a new sample concerns, for as long as this task may run."""
+        while True:
             try:
-                await self._follow()
+                await self._listen()
             except (redis.RedisError, OSError) as error:
                 log.warning("The live cache did not answer the streams: %s", error)
-                await self._attend()
                 await asyncio.sleep(RECONNECT_SECONDS)
 
-    async def _follow(self) -> None:
-        """Show every tick until nobody is left; raises redis.RedisError."""
+    async def _listen(self) -> None:
+        """Raises redis.RedisError."""
         async with (
             redis.asyncio.Redis.from_url(settings.REDIS_URL) as client,
             client.pubsub(ignore_subscribe_messages=True) as news,
         ):
             await news.subscribe(store.CHANNEL)
-            while self._stages:
-                message = await news.get_message(timeout=0.25)
-                if message is not None:
-                    self._ring(json.loads(message["data"]))
-                await self._attend()
+            async for message in news.listen():
+                self._ring(json.loads(message["data"]))
 
     def _ring(self, pairs: list[list[int]]) -> None:
         clusters = {cluster for _director, cluster in pairs}
         for audience, stage in self._stages.items():
             if audience.cluster in clusters:
                 stage.waiting = True
+                self._bell.set()
 
     async def _attend(self) -> None:
         """Do what is due: show, give a sign of life, look whose time is over."""
         now = time.monotonic()
         try:
             for audience, stage in list(self._stages.items()):
-                pause = now - stage.shown_at
-                if pause >= LONGEST_PAUSE or (stage.waiting and pause > SHORTEST_PAUSE):
+                if now >= stage.due:
                     stage.shown_at, stage.waiting = now, False
                     await self._show_to(audience, stage)
             if now - self._checked_at >= RECHECK_SECONDS:
@@ -180,6 +206,13 @@ class Broadcast:
                 stage.sent_at = now
                 for queue in list(stage.listeners):
                     stage.send(queue, HEARTBEAT)
+
+    def _pause(self) -> float:
+        """Return the seconds until something is due; a sample may come before."""
+        due = [self._checked_at + RECHECK_SECONDS]
+        for stage in self._stages.values():
+            due += (stage.due, stage.sent_at + HEARTBEAT_SECONDS)
+        return max(min(due) - time.monotonic(), 0.0)
 
     async def _show_to(self, audience: Audience, stage: Stage) -> None:
         before, shapes = stage.show, set(stage.joining.values())

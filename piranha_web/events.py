@@ -5,11 +5,23 @@ every socket for a Unix one and so never sets TCP_NODELAY, which holds a small
 frame back for up to 40 ms.
 """
 
+import asyncio
 import socket
 import sys
 
 import uvicorn
 from django.conf import settings
+
+# So long may a signal to stop have to wait.
+TICK_SECONDS = 0.5
+
+
+class Server(uvicorn.Server):
+    """With five times fewer wake-ups: uvicorn's own cost as much as forty streams."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(TICK_SECONDS)
 
 
 def main(descriptor: int) -> None:
@@ -25,7 +37,7 @@ def main(descriptor: int) -> None:
         # An open stream never ends by itself: browsers come back on their own.
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+    Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 if __name__ == "__main__":
