@@ -21,6 +21,7 @@ from cluster.lvs.host import (
     Route,
     Tunnel,
 )
+from cluster.lvs.patch import patched
 from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.table import Table
 from cluster.remote.shell import Output
@@ -71,6 +72,9 @@ class ModelHost:
     def _cat(self, words, stdin):
         if words == ("/proc/sys/net/ipv4/vs/expire_quiescent_template",):
             return output(self.templates_expire + "\n")
+        if words == (BOOT_FILE,):
+            missing = "" if self.state.boot.digest else "No such file or directory"
+            return output(self.state.boot.text, 1 if missing else 0, missing)
         return output(self.state.boot_id + "\n")
 
     def _grep(self, words, stdin):
@@ -99,17 +103,23 @@ class ModelHost:
                 f"{digest(unit)}  {UNITS}/{name}\n" for name, unit in units().items()
             )
         text += "".join(f"returns {name}\n" for name in boot.returns)
-        text += f"boot {len(boot.text)}\n{boot.text}" if boot.digest else ""
+        text += f"{boot.digest}  {BOOT_FILE}\n" if boot.digest else ""
         return output(text, 1)
 
     def _sh(self, words, stdin):
         _c, _script, _sh, path, expected, *timer = words
-        assert self.state.boot.ready
-        assert expected == digest(stdin)
+        boot = self.state.boot
+        assert boot.ready
+        text = patched(boot.text, stdin)
         if timer:
+            assert expected == digest(stdin)
             return self._arm(path, stdin, *timer)
         assert path == BOOT_FILE
-        boot = replace(self.state.boot, digest=expected, text=stdin)
+        if expected == boot.digest:
+            return output()
+        if expected != digest(text):
+            return output(status=1)
+        boot = replace(boot, digest=expected, text=text)
         return self._write(f"write {path} {expected}", boot=boot)
 
     def _arm(self, path, text, unit, seconds):

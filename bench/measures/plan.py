@@ -7,7 +7,9 @@ models in memory, whose own (small) work is counted along.
 And how the cost of one changed weight grows with the table, from 110 to 11,000 rules: how
 much of it is deciding (checks, comparison, order, rules, sentences, boot file), and how
 much is reading, which is the wish from its rows and what hosts answer, and keeping both
-as JSON. Deciding is not free of the table: it looks at each service once.
+as JSON. Deciding is not free of the table: it looks at each service once. What is sent
+for that weight, to the kernel and to the boot file, must not grow at all, and its undo
+neither.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from bench import django
 from bench.result import Result, at_most
-from bench.rounds import cpu, side_by_side, timed
+from bench.rounds import cpu, ratios, side_by_side, timed
 from cluster.lvs import rules
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ ROUNDS = 3
 # that it can be seen by how much.
 DECIDING = (
     *("_refuse_blind", "_refuse_settings", "_refuse_marks", "_refuse_detours"),
-    *("wishes_of", "plan_for", "cautions"),
+    *("wishes_of", "plan_for", "cautions", "with_old_texts"),
 )
 
 
@@ -58,18 +60,21 @@ def measure() -> Iterator[Result]:
     large.weigh_one_more()
     times = side_by_side({"one": lambda: planning(site, 1)})
     yield Result("one_changed", times["one"], at_most(1), "s of CPU")
-    yield _growth(site, lambda: planning(site, 1))
+    yield from _growth(site, lambda: planning(site, 1))
 
 
-def _growth(site: Site, plan_one: Callable[[], float]) -> Result:
-    """What deciding on one line grows by, for each second that reading grows by."""
+def _growth(site: Site, plan_one: Callable[[], float]) -> Iterator[Result]:
+    """What deciding on one line grows by, for each second that reading grows by, and
+    how many times as much is sent for it."""
     from bench import large
     from cluster.control import planning
 
     used: dict[str, list[tuple[float, float]]] = {}
+    sent: dict[str, list[int]] = {}
     for services in SIZES:
         large.begin_anew(site, services)
         used[f"{services * 11} rules"] = rounds = []
+        sent[f"{services * 11} rules"] = lengths = []
         for _round in range(ROUNDS):
             large.weigh_one_more()
             with ExitStack() as watched:
@@ -77,12 +82,27 @@ def _growth(site: Site, plan_one: Callable[[], float]) -> Result:
                 whole = plan_one()
             deciding = sum(map(sum, parts))
             rounds.append((deciding, whole - deciding))
+            lengths.append(_bytes_to_send(site))
     small, *_between, large_ = used.values()
     grown = [
         (decides - decided) / (reads - read)
         for (decided, read), (decides, reads) in zip(small, large_, strict=True)
     ]
     details = {"deciding and reading, s of CPU": used}
-    return Result(
-        "one_grows", grown, at_most(0.2), "of what reading grows", "", details
+    yield Result("one_grows", grown, at_most(0.2), "of what reading grows", "", details)
+    lengths_of = [*sent.values()]
+    yield Result(
+        "one_sent",
+        ratios(lengths_of[-1], lengths_of[0]),
+        at_most(1.1),
+        "times the bytes of a small table",
+        "",
+        {"bytes to send, with the undo": sent},
     )
+
+
+def _bytes_to_send(site: Site) -> int:
+    """Return the length of all commands of the newest plan and of their undo."""
+    steps = [step.value for step in site.cluster.runs.latest("pk").steps.all()]
+    commands = [c for step in steps for c in (step.command, step.undo) if c]
+    return sum(len(c.line) + len(c.stdin) for c in commands)

@@ -255,6 +255,32 @@ class Observation:
     troubles: dict[str, Sentence] = field(default_factory=dict)
 
 
+def side_by_side(
+    hosts: Sequence[Host],
+    connect: Connect,
+    keep: Callable[[], None],
+    look: Callable[[Host, Shell], T],
+) -> list[tuple[Host, T | RemoteError]]:
+    """Let *look* ask each of these hosts; there is at least one."""
+
+    def looked(host: Host) -> T | RemoteError:
+        try:
+            with connect(host) as shell:
+                return look(host, shell)
+        except RemoteError as error:
+            return error
+        finally:
+            # connect() reads the credential, so this thread may have a connection.
+            connection.close()
+
+    # Threads only talk to hosts; rows are written by the thread that reads them.
+    with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
+        answers = [pool.submit(looked, host) for host in hosts]
+        while wait(answers, PATIENCE).not_done:
+            keep()
+        return [(h, a.result()) for h, a in zip(hosts, answers, strict=True)]
+
+
 def observe_all(
     hosts: Sequence[Host], connect: Connect, keep: Callable[[], None]
 ) -> Observation:
@@ -264,23 +290,6 @@ def observe_all(
     *keep* is called every few seconds, to renew the lease of whoever waits.
     """
 
-    def look(host: Host) -> Found | RemoteError:
-        try:
-            with connect(host) as shell:
-                return observe(
-                    host,
-                    shell,
-                    firewall=host.pk in rewriting,
-                    gue=host.pk in with_gue,
-                    families=marking[host.pk],
-                    needed=needed.get(host.pk, ()),
-                )
-        except RemoteError as error:
-            return error
-        finally:
-            # connect() reads the credential, so this thread may have a connection.
-            connection.close()
-
     seen = Observation()
     if not hosts:
         return seen
@@ -288,12 +297,18 @@ def observe_all(
     marking = {host.pk: marked_families(host) for host in hosts}
     with_gue = taking_gue(hosts)
     needed = needed_on(hosts)
-    # Threads only talk to hosts; rows are written here, by the thread that reads them.
-    with ThreadPoolExecutor(min(AT_ONCE, len(hosts))) as pool:
-        answers = [pool.submit(look, host) for host in hosts]
-        while wait(answers, PATIENCE).not_done:
-            keep()
-        told = [(h, a.result()) for h, a in zip(hosts, answers, strict=True)]
+
+    def look(host: Host, shell: Shell) -> Found:
+        return observe(
+            host,
+            shell,
+            firewall=host.pk in rewriting,
+            gue=host.pk in with_gue,
+            families=marking[host.pk],
+            needed=needed.get(host.pk, ()),
+        )
+
+    told = side_by_side(hosts, connect, keep, look)
     remember([(host, found) for host, found in told if isinstance(found, Found)])
     for host, found in told:
         if isinstance(found, Found):

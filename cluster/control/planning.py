@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from cluster import audit
+from cluster.control.boot_texts import with_old_texts
 from cluster.control.observe import Observation, unreadable
 from cluster.control.second_look import cautions
 from cluster.control.steps import Attendance
@@ -53,11 +54,7 @@ def _needed(wanted: wish.ClusterWish) -> set[str]:
     """Return the names of the hosts that the wish cannot do without."""
     if not wanted.vips:
         return {*wanted.directors}
-    used = {
-        server.address
-        for service in wanted.table.services
-        for server in service.servers
-    }
+    used = wanted.table.addresses
     serving = (name for rip, name in wanted.real_servers if rip in used)
     return {wanted.director, *wanted.directors, *serving}
 
@@ -77,6 +74,9 @@ def decide(attendance: Attendance) -> Decision:
     meant = replace(wanted, table=_table_after(wanted, seen, found, run))
     reasons = _refuse_detours(wanted, seen) + cautions(meant, hosts, seen)
     reasons += safety.forgetful(seen.states, wishes)
+    found, unread = with_old_texts(found, attendance, hosts, seen)
+    if unread:
+        raise NoPlan(*unread, _("No plan was made and nothing was changed."))
     if run.keep_seconds and not found.is_empty:
         reasons += arming.defenceless(found, seen.states)
         found = arming.armed(found, seen.states, run.pk, run.keep_seconds)
@@ -234,6 +234,7 @@ def _refuse_foreign(
         present = state.table.by_address.get(service.at)
         if (
             present
+            and present is not service
             and service.at not in ours
             and present != replace(service, packets=())
         ):

@@ -74,36 +74,52 @@ def changes(host: str, place: BootPlace, text: str, *, ours: bool) -> Iterable[C
         yield _delete(host, place)
 
 
+def with_old_text(change: Change, old: str) -> list[Change]:
+    """Return a change of the boot file as it is when the text on the host is known: only
+    what differs is sent, and that text comes back."""
+    place = BootPlace(ready=True, digest=boot_place.digest(old), text=old)
+    text = change.command.stdin.decode()
+    return list(changes(change.host, place, text, ours=True))
+
+
+def replaces(change: Change, place: BootPlace) -> bool:
+    """Whether this change needs to know the text of the boot file on the host."""
+    return change.phase is Phase.PERSIST and bool(place.digest)
+
+
 def _write(host: str, place: BootPlace, text: str) -> Change:
     sentence = _("Let a reboot of {host} bring all this back: {file}",
                  host=host, file=BOOT_FILE)  # fmt: skip
     mark = Mark.EDIT if place.digest else Mark.ADD
-    return _with_undo(host, mark, sentence, boot_place.write(BOOT_FILE, text), place)
+    old = _ours(place.text)
+    command = boot_place.write_boot(text, old)
+    undo, note = _way_back(place, old, command)
+    return Change(host, Phase.PERSIST, mark, (sentence,), command, undo, note)
 
 
 def _delete(host: str, place: BootPlace) -> Change:
     sentence = _("Let a reboot of {host} bring nothing back: delete {file}",
                  host=host, file=BOOT_FILE)  # fmt: skip
     command = boot_place.remove(BOOT_FILE)
-    return _with_undo(host, Mark.DELETE, sentence, command, place)
+    undo, note = _way_back(place, _ours(place.text), command)
+    return Change(host, Phase.PERSIST, Mark.DELETE, (sentence,), command, undo, note)
 
 
-def _with_undo(
-    host: str, mark: Mark, sentence: Sentence, command: Command, place: BootPlace
-) -> Change:
-    undo, note = boot_place.remove(BOOT_FILE), None
-    if place.digest and _is_ours(place.text):
-        undo = boot_place.write(BOOT_FILE, place.text)
-    elif place.digest:
-        note = _("{file} was edited by hand: that text does not come back.",
-                 file=BOOT_FILE)  # fmt: skip
-    return Change(host, Phase.PERSIST, mark, (sentence,), command, undo, note)
+def _way_back(
+    place: BootPlace, old: str, command: Command
+) -> tuple[Command, Sentence | None]:
+    """Return what leads back to the old text, if that is ours, and a note if not."""
+    if old:
+        return boot_place.write_back(command, old), None
+    by_hand = _("{file} was edited by hand: that text does not come back.",
+                file=BOOT_FILE)  # fmt: skip
+    return boot_place.remove(BOOT_FILE), by_hand if place.text else None
 
 
-def _is_ours(text: str) -> bool:
+def _ours(text: str) -> str:
     """What comes from a host is sent back only if it was made here, see script.py."""
     try:
         found = script.read(text.encode())
     except ValueError:
-        return False
-    return bool(found) and all(command.root for command in found)
+        return ""
+    return text if found and all(command.root for command in found) else ""

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from cluster.lvs import patch
 from cluster.lvs.command import Command
 
 USER = "piranha"
@@ -88,8 +89,8 @@ def install(user: str) -> str:
 class BootPlace:
     """What is at the place: *ready* when everything is installed for our user.
 
-    *digest* is that of the boot file, "" without one; *text* is its text where the
-    host has just been asked, for the way back. *returns* names what is armed there,
+    *digest* is that of the boot file, "" without one; *text* is its text where that
+    was read, for the way back. *returns* names what is armed there,
     ``return-42.sh``, ``returning-42.sh`` or ``piranha-return@42.timer``.
     """
 
@@ -118,7 +119,7 @@ def digest(text: str) -> str:
 
 # -- the question ---------------------------------------------------------------------
 
-# The boot file comes last: its text follows the lines about everything else.
+# The boot file of a large table is large: only its digest is asked for.
 QUESTION = Command(
     (
         *("find", "-L", ENABLED, f"{UNITS}/{RETURN_UNIT}", PLACE, TRANSIENT),
@@ -126,52 +127,69 @@ QUESTION = Command(
         *("-writable", "-printf", r"ours\n", "-o", "-type", "f", "("),
         *("-name", "return*.sh", "-o", "-name", "piranha-return@*.timer", ")"),
         *("-printf", r"returns %f\n", "-o", "-type", "f", "("),
-        *("-name", BOOT_UNIT, "-o", "-name", RETURN_UNIT, ")"),
-        *("-exec", "sha256sum", "{}", ";", "-o", "-type", "f", "-path", BOOT_FILE),
-        *("-printf", r"boot %s\n", "-exec", "cat", "{}", "+"),
+        *("-name", BOOT_UNIT, "-o", "-name", RETURN_UNIT, "-o", "-path", BOOT_FILE),
+        *(")", "-exec", "sha256sum", "{}", ";"),
     )
 )
-_UNIT_LINE = re.compile(r"([0-9a-f]{64})  \S+/(\S+)")
+_SUM = re.compile(r"([0-9a-f]{64})  \S+/(\S+)")
+_NAME = BOOT_FILE.rpartition("/")[2]
 
 
 def read(text: str, user: str = USER) -> BootPlace:
     """Read the answer; whoever is asked whether a file is there may say that it is
     not, so the exit status of ``find`` means nothing here."""
     expected = {name: digest(unit) for name, unit in units(user).items()}
-    found, returns, ours, there = {}, [], False, False
-    rest = text
-    while rest and not there:
-        line, _, rest = rest.partition("\n")
+    found, returns, ours = dict[str, str](), list[str](), False
+    for line in text.splitlines():
         word, _, name = line.partition(" ")
-        if unit := _UNIT_LINE.fullmatch(line):
-            found[unit[2]] = unit[1]
+        if told := _SUM.fullmatch(line):
+            found[told[2]] = told[1]
         elif word == "returns":
             returns.append(name)
         ours |= word == "ours"
-        there = word == "boot"
-    # find may have looked at others after the boot file; cat is started at the end.
-    while there and (later := re.match(r"returns (\S+)\n", rest)):
-        returns.append(later[1])
-        rest = rest[later.end() :]
-    ready = ours and found == expected
-    if not there:
-        return BootPlace(ready, returns=tuple(sorted(returns)))
-    return BootPlace(ready, digest(rest), rest, tuple(sorted(returns)))
+    boot = found.pop(_NAME, "")
+    return BootPlace(ours and found == expected, boot, "", tuple(sorted(returns)))
 
 
 # -- what writes there, as our own user -----------------------------------------------
 
 # The digest keeps a text that was cut off on its way from being used; the rename lets
 # a power cut leave the old file or the new one.
-_WRITE = (
-    'cat >"$1.new" && echo "$2  $1.new" | sha256sum -c --status'
+_USE = (
+    'echo "$2  $1.new" | sha256sum -c --status'
     ' && sync "$1.new" && mv "$1.new" "$1" && sync "${1%/*}"'
+)
+_WRITE = f'cat >"$1.new" && {_USE}'
+# What is there already may be asked for again: a patch fits only once.
+_WRITE_BOOT = (
+    f'LC_ALL=C awk -v old="$1" \'{patch.AWK}\' >"$1.new"'
+    ' && if echo "$2  $1" | sha256sum -c --status 2>/dev/null; then rm "$1.new";'
+    f" else {_USE}; fi"
 )
 
 
-def write(path: str, text: str) -> Command:
-    """Return the command that makes the text the content of the file, or fails."""
-    return Command(("sh", "-c", _WRITE, "sh", path, digest(text)), text.encode())
+def write_boot(text: str, old: str = "") -> Command:
+    """Return the command that makes the text the boot file, or fails.
+
+    Only what differs from the *old* text is sent, where that is shorter; if the host
+    has another text meanwhile, the digest is wrong and that text stays.
+    """
+    sent = patch.patch(old, text)
+    if sent is None or len(sent) >= len(text):
+        sent = text
+    return _write_boot(digest(text), sent)
+
+
+def write_back(write: Command, old: str) -> Command:
+    """Return the command that takes ``write_boot`` back to the old text."""
+    sent = write.stdin.decode()
+    back = patch.inverse(sent) if patch.is_patch(sent) else old
+    return _write_boot(digest(old), back)
+
+
+def _write_boot(expected: str, sent: str) -> Command:
+    argv = ("sh", "-c", _WRITE_BOOT, "sh", BOOT_FILE, expected)
+    return Command(argv, sent.encode())
 
 
 # A timer without its file would do nothing, a file without its timer would wait for a
@@ -216,11 +234,15 @@ def remove(path: str) -> Command:
 
 def writes_there(command: Command) -> bool:
     """Whether this is one of the commands above, as our own user."""
-    argv, sent = command.argv, digest(command.stdin.decode())
     if command.root:
         return False
-    if argv[:4] == ("sh", "-c", _WRITE, "sh"):
-        return argv[4:] == (BOOT_FILE, sent)
+    argv, text = command.argv, command.stdin.decode()
+    sent = digest(text)
+    if argv[:4] == ("sh", "-c", _WRITE_BOOT, "sh"):
+        fits = re.fullmatch("[0-9a-f]{64}", argv[-1]) is not None
+        return argv[4:-1] == (BOOT_FILE,) and (
+            fits if patch.is_patch(text) else argv[-1] == sent
+        )
     if argv[:4] == ("sh", "-c", _ARM, "sh"):
         found = _ARMED.fullmatch(" ".join(argv[4:]))
         return found is not None and found["digest"] == sent

@@ -266,6 +266,10 @@ def boot(user: str) -> Fact[BootPlace]:
     return Fact(boot_place.QUESTION, read, partial=True)
 
 
+# How long it is depends on the table.
+BOOT_TEXT = Fact(Command(("cat", boot_place.BOOT_FILE), deadline=_LISTING), str)
+
+
 def with_thresholds(
     table: Table, limits: dict[tuple[ServiceAddress, str], tuple[int, int]]
 ) -> Table:

@@ -28,6 +28,7 @@ from cluster.lvs import (
     ipvs_sysctls,
     lan,
     marks,
+    patch,
     script,
     source_nat,
 )
@@ -260,10 +261,15 @@ def allowed(role: str, command: Command) -> bool:
 
 
 def _is_script(role: str, data: bytes) -> bool:
+    text = data.decode()
     try:
-        return all(allowed(role, one) for one in script.read(data, arming.FIXED))
+        if patch.is_patch(text):
+            found = script.read_lines(patch.lines_in(text))
+        else:
+            found = script.read(data, arming.FIXED)
     except ValueError:
         return False
+    return all(allowed(role, command) for command in found)
 
 
 def _asks_the_lan(command: Command) -> bool:

@@ -6,6 +6,7 @@ means anything else to a shell: a script is sent only if all of it is ours.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 
@@ -23,6 +24,8 @@ run() {
 }
 """
 END = "exit $status\n"
+# A line of a table, or the end of one: to a shell it is a program that is nowhere.
+_OF_A_TABLE = re.compile(r"-[A-Za-z]( [A-Za-z0-9.:,/_\[\]-]+)+|END_*")
 # Lines without a command of ours; lines of older versions stay, to be known again.
 FIXED = {line.strip() for line in RUN.splitlines()} | {END.strip(), "fi", ""}
 
@@ -44,8 +47,8 @@ def here_document(text: str) -> str:
 
     No shell looks into it, and the word that ends it is no line of the text.
     """
-    lines, word = set(text.splitlines()), "END"
-    while word in lines:
+    lines, word = f"\n{text}", "END"
+    while f"\n{word}\n" in lines:
         word += "_"
     return f"<<'{word}'\n{text}{word}"
 
@@ -65,6 +68,15 @@ def read(data: bytes, fixed: Iterable[str] = ()) -> list[Command]:
             raise ValueError(text)
         document = _document(lines, end[1:-1]) if here else ""
         found += [_command(part, document) for part in call.split(" && run ")]
+    return found
+
+
+def read_lines(lines: Iterable[str]) -> list[Command]:
+    """Return the commands of lines that are put into a script of ours, here and there:
+    each of them is one of ours by itself, wherever it comes to stand. Else ValueError."""
+    found = []
+    for text in lines:
+        found += [] if _OF_A_TABLE.fullmatch(text) else read(text.encode())
     return found
 
 

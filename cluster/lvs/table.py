@@ -225,6 +225,18 @@ class Table:
         init=False, compare=False, repr=False
     )
 
+    @property
+    def addresses(self) -> set[IPAddress]:
+        """Return those of all real servers. Many have the same object, and to tell
+        objects apart is much quicker than to hash addresses."""
+        return set(
+            {
+                id(server.address): server.address
+                for service in self.services
+                for server in service.servers
+            }.values()
+        )
+
     def __post_init__(self) -> None:
         ordered = tuple(sorted(self.services, key=lambda s: s.at.sort_key))
         object.__setattr__(self, "services", ordered)

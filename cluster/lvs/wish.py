@@ -155,18 +155,33 @@ def served_by(
     return _served_by(wish, _uses(wish.table).get(rip, ()))
 
 
-# A real server where it is used: a VIP, and its entry.
+# A real server where it is used: a VIP, and an entry with its method and tunnel.
 _Use: TypeAlias = tuple[IPAddress, RealServer]
 
 
 def _uses(table: Table) -> dict[IPAddress, list[_Use]]:
-    found: dict[IPAddress, list[_Use]] = {}
+    found: dict[IPAddress, list[_Use]] = {address: [] for address in table.addresses}
+    same: dict[int, list[_Use]] = {}  # by the identity of the address
     for service in table.services:
         vips = service.vips
         for server in service.servers:
-            uses = found.setdefault(server.address, [])
-            uses += [(vip, server) for vip in vips]
+            uses = same.get(id(server.address))
+            if uses is None:
+                uses = same[id(server.address)] = found[server.address]
+            uses += [
+                (v, server) for v in vips if not (uses and _alike(uses, v, server))
+            ]
     return found
+
+
+def _alike(uses: list[_Use], vip: IPAddress, server: RealServer) -> bool:
+    """Whether the last use says the same of a host: a VIP has many services in a row."""
+    before, other = uses[-1]
+    return (
+        before is vip
+        and other.method is server.method
+        and other.tunnel == server.tunnel
+    )
 
 
 def _served_by(

@@ -8,6 +8,7 @@ import pytest
 from cluster.lvs import arming, boot_place
 from cluster.lvs.boot_place import BOOT_FILE, BootPlace
 from cluster.lvs.host import Footprint
+from cluster.lvs.patch import patched
 from cluster.lvs.plan import plan
 from cluster.lvs.privileges import allowed
 from cluster.lvs.wish import host_wishes
@@ -50,20 +51,26 @@ def test_the_script_undoes_what_the_run_did(tmp_path, services):
         assert after.as_json() == states[step.host].as_json()
 
 
-def test_the_boot_file_from_before_comes_back(tmp_path):
+@pytest.mark.parametrize("state", ["new", "old", "by hand"])
+def test_the_boot_file_from_before_comes_back(tmp_path, state):
+    """What somebody has written there meanwhile stays."""
     states = {"lb01": hosts()["lb01"]}
     first = plan(states, host_wishes(wish(service()), states), {})
     old = first.changes[-1].command.stdin.decode()
     there = BootPlace(True, boot_place.digest(old), old)
     states = {"lb01": replace(states["lb01"], boot=there)}
-    _found, armed = made(states, host_wishes(wish(service(port=443)), states))
-    (tmp_path / "boot.sh").write_text("new")
+    found, armed = made(states, host_wishes(wish(service(port=443)), states))
+    new = patched(old, found.changes[-1].command.stdin.decode())
+    texts = {"new": new, "old": old, "by hand": "echo by hand\n"}
+    (tmp_path / "boot.sh").write_text(local(texts[state], tmp_path))
     # A here-document is read to its end, though it holds one itself.
     text = local(armed.changes[0].command.stdin.decode(), tmp_path)
     changed = local(old, tmp_path)
     text = text.replace(boot_place.digest(old), boot_place.digest(changed))
-    shell_on_host.run(tmp_path, text, ModelHost(states["lb01"]), "boot")
-    assert (tmp_path / "boot.sh").read_text() == changed
+    done = shell_on_host.run(tmp_path, text, ModelHost(states["lb01"]), "boot")
+    left = texts["by hand"] if state == "by hand" else changed
+    assert (tmp_path / "boot.sh").read_text() == left
+    assert ("failed" in done.stderr) == (state == "by hand")
 
 
 def test_after_a_reboot_only_the_boot_file_is_taken_back(tmp_path):
