@@ -15,6 +15,7 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils import translation
 
+from cluster.kept import KeptRows
 from cluster.lvs.frame import PERIOD
 from cluster.models import Cluster
 from cluster.views import graph_live, live_page, live_panel
@@ -25,6 +26,7 @@ from cluster.views.look import Look
 
 # What is so small, or so seldom another, that it is sent as HTML.
 SMALL = ("chips", "top", "facts")
+clusters = KeptRows(lambda cluster: Cluster.objects.filter(pk=cluster))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,10 @@ def render(audience: Audience, before: Show, shapes: Collection[str]) -> Show | 
 
     *shapes* are the tables that people have who join now.
     """
-    clusters = Cluster.objects.select_related("director")
-    cluster = clusters.filter(pk=audience.cluster).first()
-    if cluster is None:
+    found = clusters(audience.cluster)
+    if not found:
         return None
+    cluster = found[0]
     with translation.override(audience.language):
         if isinstance(audience.look, GraphLook):
             point = graph_live.newest(cluster, audience.look)

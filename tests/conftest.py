@@ -90,11 +90,13 @@ def _empty_cache(broker: str) -> None:
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> None:
     """Another test has another cluster with the same number, and the same log."""
-    from cluster import kept
+    from cluster import kept, live_show
     from cluster.views import live_page
 
     kept.draft_edits.forget()
     live_page.wanted.forget()
+    for rows in (live_page.hosts_of, live_page.drains_of, live_show.clusters):
+        rows.forget()
 
 
 @pytest.fixture

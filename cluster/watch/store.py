@@ -58,6 +58,14 @@ class News(NamedTuple):
     sparks: Points | None = None
 
 
+class Seen(NamedTuple):
+    """What the cache has of some directors: ``latest``, ``sparks`` and ``ticks``."""
+
+    samples: dict[int, dict[str, Any]]
+    sparks: dict[int, dict[str, Any]]
+    ticks: dict[int, list[Tick]]
+
+
 @lru_cache(maxsize=4)
 def _client(url: str) -> redis.Redis:
     return redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
@@ -151,8 +159,19 @@ def _documents(
     pks = list(directors)
     if not pks:
         return {}
-    keys = [f"{kind}:{pk}" for pk in pks]
-    datas = cast("list[bytes | None]", client().mget(keys))
+    datas = cast("list[bytes | None]", client().mget(_keys(kind, pks)))
+    return _read(pks, datas, read)
+
+
+def _keys(kind: str, pks: Sequence[int]) -> list[str]:
+    return [f"{kind}:{pk}" for pk in pks]
+
+
+def _read(
+    pks: Sequence[int],
+    datas: Sequence[bytes | None],
+    read: Callable[[bytes], dict[str, Any]],
+) -> dict[int, dict[str, Any]]:
     found = {}
     for pk, data in zip(pks, datas, strict=True):
         try:
@@ -169,10 +188,32 @@ def ticks(
     """Return the last hour of each director, or less: from the time *since* on."""
     pks = list(directors)
     pipeline = client().pipeline(transaction=False)
-    for pk in pks:
-        pipeline.lrange(f"totals:{pk}", -at_most, -1)
-    rings = cast("list[list[bytes]]", pipeline.execute() if pks else [])
+    for key in _keys("totals", pks):
+        pipeline.lrange(key, -at_most, -1)
+    return _rings(pks, pipeline.execute() if pks else [], since)
+
+
+def _rings(
+    pks: Sequence[int], rings: Sequence[Sequence[bytes]], since: float
+) -> dict[int, list[Tick]]:
     return {
         pk: [tick for entry in ring if (tick := Tick(*_TICK.unpack(entry))).at >= since]
         for pk, ring in zip(pks, rings, strict=True)
     }
+
+
+def seen(directors: Iterable[int], since: float, at_most: int) -> Seen:
+    """Return all three in one round trip, which each of them costs by itself."""
+    pks = list(directors)
+    if not pks:
+        return Seen({}, {}, {})
+    pipeline = client().pipeline(transaction=False)
+    pipeline.mget(_keys("live", pks) + _keys("spark", pks))
+    for key in _keys("totals", pks):
+        pipeline.lrange(key, -at_most, -1)
+    datas, *rings = pipeline.execute()
+    return Seen(
+        _read(pks, datas[: len(pks)], decode),
+        _read(pks, datas[len(pks) :], decode_sparks),
+        _rings(pks, rings, since),
+    )
