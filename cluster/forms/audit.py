@@ -32,7 +32,13 @@ class AuditFilter(Form):
         required=False,
         choices=[("", _("all")), *AuditEvent.Action.choices],
     )
-    run = forms.IntegerField(label=_("Run"), required=False, min_value=1)
+    # A field for numbers alone would send nothing when something else is typed.
+    run = forms.IntegerField(
+        label=_("Run"),
+        required=False,
+        min_value=1,
+        widget=forms.TextInput({"inputmode": "numeric", "size": "8"}),
+    )
     since = forms.DateTimeField(
         label=_("From (UTC)"),
         required=False,
@@ -54,6 +60,10 @@ class AuditFilter(Form):
         super().__init__(*args, **kwargs)
         for name in ("actor", "host", "cluster"):
             self.fields[name].widget.attrs["list"] = f"names-{name}"
+        for name in ("since", "until"):
+            if name in self.errors:
+                # A browser's own field for a moment shows nothing of what is none.
+                self.fields[name].widget.input_type = "text"
 
     @property
     def is_used(self) -> bool:

@@ -89,9 +89,9 @@ def _changed(
         if after.server(server.address, server.port) is not None:
             continue
         if active is None:
-            yield cut_off_unknown(before.at, server.endpoint)
+            yield cut_off_unknown(before.at, server.place)
         elif count := active.get(str(before.at), {}).get(server.endpoint):
-            yield cut_off(before.at, server.endpoint, count)
+            yield cut_off(before.at, server.place, count)
 
 
 def cut_off(at: object, server: str, count: int) -> Sentence:

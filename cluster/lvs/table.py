@@ -26,6 +26,12 @@ def endpoint(address: IPAddress, port: int) -> str:
     return f"{host}:{port}"
 
 
+def without_any_port(at: str) -> str:
+    """Return a place as people read it: behind a firewall mark a real server has any
+    port, which ipvsadm spells ``10.0.7.11:0``."""
+    return at.removesuffix(":0").strip("[]") if at.endswith(":0") else at
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceAddress:
     """The key of a virtual service: protocol + VIP + port, or a firewall mark.
@@ -154,6 +160,11 @@ class RealServer:
     @property
     def endpoint(self) -> str:
         return endpoint(self.address, self.port)
+
+    @property
+    def place(self) -> str:
+        """The same for people: without a port where that is any."""
+        return without_any_port(self.endpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ def _cut_servers(
         if server.sort_key not in kept:
             undo = [rules.add_server(after.at, server)]
             into.add(rules.delete_server(after.at, server), undo)
-            name = names.get(server.address, server.endpoint)
+            name = names.get(server.address, server.place)
             into.say(_("Take {name} out of {at}", name=name, at=after.at))
     for local in before.laddrs:
         if local not in after.laddrs:
@@ -266,7 +266,7 @@ def server_described(server: RealServer, names: Mapping[IPAddress, str]) -> Sent
         method = _("{method} by {tunnel}", method=method, tunnel=tunnel)
     about: dict[str, str | Sentence] = {
         "name": names.get(server.address, str(server.address)),
-        "endpoint": server.endpoint,
+        "endpoint": server.place,
         "method": method,
     }
     if not server.upper:

@@ -8,6 +8,8 @@ from typing import Any
 from django import template
 from django.template import Context
 
+from cluster.lvs.table import without_any_port
+
 register = template.Library()
 
 
@@ -17,6 +19,12 @@ def without_port(at: str) -> str:
     if at.startswith("["):
         return at[1:].partition("]")[0]
     return at.rpartition(":")[0] if at.count(":") == 1 else at
+
+
+@register.filter
+def place(at: str) -> str:
+    """Return ``10.0.1.100:80`` as it is, and without a port where that is any."""
+    return without_any_port(at)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cluster.lvs.table import without_any_port
 from cluster.models import Cluster, Host
 from cluster.numbers import bytes_rate, count, rate
 from cluster.views.graph_look import DIRECTOR, SUM, GraphLook
@@ -33,6 +34,12 @@ class Kind:
     title: str | Promise
     unit: str
     values: tuple[tuple[str, str | Promise], ...]
+
+    @property
+    def missing(self) -> str:
+        """What is said of a line that had values and has none now."""
+        counts_replies = any(value in REPLIES for value, _label in self.values)
+        return _("not seen") if counts_replies else _("not known")
 
     def words(self, value: float | None) -> str:
         if self.unit == "B/s":
@@ -80,6 +87,12 @@ class Line:
     def known(self) -> list[float]:
         return _known(self.values)
 
+    @property
+    def end(self) -> int:
+        """The place of its last known value; it must have one."""
+        values = enumerate(self.values)
+        return max(place for place, value in values if value is not None)
+
     def as_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"label": self.label, "values": self.values}
         if self.low is not None:
@@ -97,7 +110,9 @@ class Chart:
 
     @property
     def summaries(self) -> list[dict[str, str]]:
-        return [summary(self.kind, line) for line in self.lines if line.known()]
+        known = [line for line in self.lines if line.known()]
+        ends = max((line.end for line in known), default=0)
+        return [summary(self.kind, line, ends) for line in known]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,7 @@ def labels(cluster: Cluster) -> Mapping[str, str]:
 
 def label_of(name: str, names: Mapping[str, str]) -> str:
     """Return ``web1`` for an address, ``web1:80`` for one with a port."""
+    name = without_any_port(name)
     if name in names:
         return names[name]
     address, _colon, port = name.rpartition(":")
@@ -209,17 +225,21 @@ def _mean(values: Known) -> float:
 # -- in words -------------------------------------------------------------------------
 
 
-def summary(kind: Kind, line: Line) -> dict[str, str]:
-    """Return what the line says: for those who cannot see it, and for all others."""
+def summary(kind: Kind, line: Line, end: int) -> dict[str, str]:
+    """Return what the line says: for those who cannot see it, and for all others.
+
+    *end* is the place of the newest value of the chart: a line that has none there does
+    not say what it was before as if it were now.
+    """
     known = line.known()
     low, high = (line.low, line.high) if line.low and line.high else (known, known)
     return {
         "label": line.label,
-        "last": kind.words(known[-1]),
+        "last": kind.words(known[-1]) if line.end == end else kind.missing,
         "low": kind.words(min(value for value in low if value is not None)),
         "mean": kind.words(fmean(known)),
         "high": kind.words(max(value for value in high if value is not None)),
-        "trend": trend(known),
+        "trend": trend(known) if line.end == end else "",
     }
 
 

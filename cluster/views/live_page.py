@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,11 +21,12 @@ from django.utils.translation import gettext as _
 
 from cluster import unheard
 from cluster.host_condition import Condition, condition_of
-from cluster.kept import Kept
+from cluster.kept import Kept, KeptRows
+from cluster.lvs.drain import State
 from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
 from cluster.lvs.wish import ClusterWish
-from cluster.models import Cluster, Host
+from cluster.models import Cluster, Drain, Host
 from cluster.numbers import bytes_rate, count, rate
 from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
@@ -79,6 +81,14 @@ class Live:
         if told or not states:
             return told
         return [(board.LISTED, f"{len(states)}/{len(states)}")]
+
+    @property
+    def drain_states(self) -> list[tuple[str, str]]:
+        """States of drains and how many have them, those that wait for a person first."""
+        found = Counter(drain.state for drain in self.drains)
+        waits = (State.OVERDUE, State.PAUSED)
+        ordered = sorted(found, key=lambda state: state not in waits)
+        return [(state.value, str(found[state])) for state in ordered]
 
     @property
     def unheard(self) -> int:
@@ -181,13 +191,20 @@ def _applied(wish: str) -> Mapping[str, VirtualService]:
 
 
 wanted = Kept(read_wanted)
+hosts_of = KeptRows(
+    lambda cluster: (
+        Host.objects.filter(cluster=cluster)
+        .select_related("comparison")
+        .defer("comparison__differences")
+    )
+)
+drains_of = KeptRows(lambda cluster: Drain.objects.open().filter(cluster=cluster))
 
 
 def load(cluster: Cluster, now: float | None = None) -> Live:
     """Read one cluster: three queries, whatever its size, and the live cache."""
     now = time.time() if now is None else now
-    rows = cluster.hosts.select_related("comparison")
-    hosts = list(rows.defer("comparison__differences"))
+    hosts = hosts_of(cluster.pk)
     wish = wanted(cluster)
     pks = [host.pk for host in hosts if host.is_director]
     samples, sparks, ticks = _cached(pks, now)
@@ -208,22 +225,18 @@ def load(cluster: Cluster, now: float | None = None) -> Live:
         unheard=unheard.by_server(hosts),
     )
     lines = tuple(service_lines(sources))
-    drains = tuple(ShownDrain.of(row) for row in cluster.drains.open())
+    drains = tuple(ShownDrain.of(row) for row in drains_of(cluster.pk))
     standing = of_hosts(hosts)
     clients = tuple(host for host in hosts if host.role == Host.Role.PROBE)
     return Live(cluster, directors, acting, lines, ticks, standing, drains, clients)
 
 
-def _cached(
-    pks: Sequence[int], now: float
-) -> tuple[dict[int, Any], dict[int, Any], dict[int, list[Tick]]]:
+def _cached(pks: Sequence[int], now: float) -> store.Seen:
     """Return samples, sparks and ticks; nothing when the live cache is away."""
     try:
-        ticks = store.ticks(pks, now - SPARK_SECONDS, SPARK_TICKS)
-        samples, sparks = store.latest(pks), store.sparks(pks)
+        return store.seen(pks, now - SPARK_SECONDS, SPARK_TICKS)
     except redis.RedisError:
-        return {}, {}, {}
-    return samples, sparks, ticks
+        return store.Seen({}, {}, {})
 
 
 def _director(

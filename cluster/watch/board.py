@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from cluster.lvs import fullnat
 from cluster.lvs.kernel_table import BLIND, row_key
-from cluster.lvs.table import RealServer, VirtualService, endpoint
+from cluster.lvs.table import (
+    RealServer,
+    VirtualService,
+    endpoint,
+    without_any_port,
+)
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 from cluster.unheard import Unheard
@@ -74,6 +80,10 @@ class ServerLine:
     @property
     def address(self) -> str:
         return _host(self.at)
+
+    @property
+    def shown(self) -> str:
+        return without_any_port(self.at)
 
     @property
     def sought(self) -> str:
@@ -338,6 +348,7 @@ def _method(known: RealServer | None, now: Mapping[str, Any] | None) -> str:
     return word
 
 
+@lru_cache(maxsize=20_000)
 def _host(at: str) -> str:
     return at.rpartition(":")[0].strip("[]")
 

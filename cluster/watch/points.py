@@ -60,10 +60,15 @@ class Points:
         return all(value is None for value in self.traces["active"].mean)
 
     def sees_replies(self) -> bool:
-        """False where the director forwards but has no replies to count."""
+        """False where the director forwards but has no replies to count.
+
+        Before it had a service that they pass by, it has counted none: these zeros say
+        nothing about the replies of now.
+        """
         out, into = self.traces["out_packets"].mean, self.traces["in_packets"].mean
-        known = any(value is not None for value in into)
-        return not known or any(value is not None for value in out)
+        pairs = zip(into, out, strict=True)
+        passed_by = any(i is not None and o is None for i, o in pairs)
+        return not passed_by or any(out)
 
     def gaps(self) -> list[tuple[float, float]]:
         """Return from when until when there was nothing, up to the end of the range;

@@ -20,6 +20,31 @@
   document.addEventListener("htmx:oobAfterSwap", markFields);
   document.addEventListener("htmx:afterSwap", markFields);
 
+  // A select cuts a long address off: it is written out below.
+  function writeOut() {
+    for (const select of document.querySelectorAll(".server-row select[name$='-host']")) {
+      const chosen = select.selectedOptions[0]?.text || "";
+      let line = select.parentElement.querySelector(".chosen-address");
+      if (!chosen.includes(":")) {
+        line?.remove();
+        continue;
+      }
+      if (!line) {
+        line = document.createElement("div");
+        line.className = "field-help chosen-address mono";
+        // What a reader hears from the select already.
+        line.setAttribute("aria-hidden", "true");
+        select.after(line);
+      }
+      const said = chosen.split(" · ").slice(1).join(" · ");
+      if (line.textContent !== said) line.textContent = said;
+    }
+  }
+
+  document.addEventListener("change", writeOut);
+  document.addEventListener("htmx:afterSettle", writeOut);
+  writeOut();
+
   // A new row is there to be filled in.
   document.addEventListener("htmx:afterSwap", ({ detail }) => {
     if (detail.requestConfig?.elt.id !== "add-server") return;

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -196,4 +197,21 @@ def test_the_export_links_follow_the_filter(operator, events):
     """Also after htmx has exchanged the rows only."""
     text = operator.get(f"{URL}?host=web1&before=9").content.decode()
     assert 'href="/audit/export.csv?host=web1"' in text
-    assert 'hx-select-oob="#audit-exports,#audit-query"' in text
+    assert 'hx-select-oob="#audit-exports,#audit-query,#audit-wrong-q,' in text
+
+
+def test_what_is_wrong_is_shown_again_with_the_reason_beside_it(operator, events):
+    answer = operator.get(f"{URL}?run=abc&since=yesterday&q=web1")
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    for name, value in {"run": "abc", "since": "yesterday"}.items():
+        field = re.search(f'<input[^>]*name="{name}"[^>]*>', text)[0]
+        assert f'value="{value}"' in field
+        assert 'type="text"' in field
+        reason = re.search(f'(?s)<div id="audit-wrong-{name}">(.*?)</div>', text)[1]
+        assert "Enter a" in reason
+    assert 'value="web1"' in text
+    # A good moment has the browser's own field.
+    text = operator.get(f"{URL}?since=2026-01-02T03:04").content.decode()
+    assert 'value="2026-01-02T03:04"' in text
+    assert text.count('type="datetime-local"') == 2

@@ -12,6 +12,8 @@ from django.urls import reverse
 from cluster.lvs.kernel_table import KernelServer, KernelService
 from cluster.lvs.rates import Rates
 from cluster.models import Host, HostEvent, Reading, Run
+from cluster.views import graph_data
+from cluster.views.graph_data import Chart, Line
 from cluster.views.graph_look import GraphLook, written
 from cluster.watch import rollup
 from cluster.watch.packing import pack
@@ -313,3 +315,26 @@ def test_moving_keeps_the_length_and_never_reaches_into_the_future(now):
     assert later.until - later.since == 3600
     wider = look.moved(now, 0, 2)
     assert wider.until - wider.since == 7200
+
+
+def test_a_line_that_has_ended_says_nothing_about_now():
+    kind = graph_data.KINDS[3]
+    out, into = Line("out", [5.0, 5.0, None]), Line("in", [1.0, 1.0, 1.0])
+    said = {one["label"]: one for one in Chart(kind, [into, out], False).summaries}
+    assert (said["out"]["last"], said["out"]["trend"]) == ("not seen", "")
+    assert (said["out"]["high"], said["in"]["last"]) == ("5/s", "1/s")
+    assert said["in"]["trend"] == "steady"
+    away, there = Line("web1", [4.0, None]), Line("web2", [4.0, 4.0])
+    said = {
+        one["label"]: one["last"]
+        for one in Chart(graph_data.KINDS[1], [away, there], False).summaries
+    }
+    assert said == {"web1": "not known", "web2": "4"}
+
+
+def test_a_real_server_of_a_mark_has_no_port():
+    names = {"10.0.1.6": "web1"}
+    assert graph_data.label_of("10.0.1.6:0", names) == "web1"
+    assert graph_data.label_of("10.0.1.7:0", names) == "10.0.1.7"
+    assert graph_data.label_of("10.0.1.6:80", names) == "web1:80"
+    assert graph_data.label_of("[fd00::7]:0", names) == "fd00::7"

@@ -4,10 +4,11 @@ import time
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.words import say
-from cluster.models import Host
+from cluster.models import Drain, Host
 from cluster.views.live_page import load, regions, spark
 from cluster.views.look import Look
 from cluster.watch import store
@@ -155,9 +156,9 @@ def test_the_fragment_asks_the_same_few_questions_whatever_the_size(
         lab.add_service(vip=f"10.0.1.{100 + number}")
     lab.keep_revision()
     show(lab)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(9):
         regions(load(lab.cluster), Look())
-    # Nobody has changed the wish meanwhile.
+    # Nobody has changed anything meanwhile.
     with django_assert_num_queries(3):
         regions(load(lab.cluster), Look())
 
@@ -229,3 +230,27 @@ def test_the_line_does_not_fall_while_one_director_is_a_tick_ahead():
     assert spark({1: busy, 2: idle}, "conns") == [4.0, 4.0, 4.0]
     assert spark({2: idle}, "conns") == [0.0] * 4
     assert spark({1: [], 2: idle}, "conns") == [0.0] * 4
+
+
+@pytest.mark.parametrize(("many", "folded"), [(2, False), (6, True)])
+def test_many_drains_are_one_line_that_opens(lab, operator, many, folded):
+    show(lab)
+    now = timezone.now()
+    for n in range(many):
+        Drain.objects.create(
+            cluster=lab.cluster,
+            address=f"10.0.1.{50 + n}",
+            name=f"web{n}",
+            kept="",
+            state="draining" if n else "overdue",
+            since=now,
+            started_at=now,
+            requested_at=now,
+        )
+    html = text(operator)
+    assert ('id="live-drains"' in html) == folded
+    assert html.count("drain-line") == many
+    if folded:
+        assert "6 drains" in html
+        states = load(lab.cluster).drain_states
+        assert states == [("overdue", "1"), ("draining", "5")]

@@ -264,6 +264,23 @@ def test_the_dashboard_uses_what_there_is(lab, client, li):
     assert set(re.findall(r"\$\{?(\w+)", text)) - builtin - {"__all"} <= variables
 
 
+def test_the_dashboard_asks_for_labels_that_there_are(lab, client, li):
+    board = json.loads((DOCS / "grafana" / "piranha.json").read_text())
+    everything_that_can_be_told(lab, client, li)
+    told = set(re.findall(r'(\w+)="', get(client).content.decode()))
+    targets = [t for panel in board["panels"] for t in panel["targets"]]
+    used = set()
+    for target in targets:
+        used |= set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"", target["expr"]))
+        for listed in re.findall(r"(?:by|without|on)\s*\(([^)]*)\)", target["expr"]):
+            used |= set(re.findall(r"\w+", listed))
+        used |= set(re.findall(r"\{\{\s*(\w+)", target.get("legendFormat", "")))
+    for variable in board["templating"]["list"]:
+        used |= set(re.findall(r",\s*(\w+)\)", variable.get("definition", "")))
+    assert used
+    assert used <= told
+
+
 def test_alerts_of_the_documentation_use_what_there_is(lab, client, li):
     text = (DOCS / "metrics.md").read_text()
     rules = text[text.index("groups:") :]

@@ -73,6 +73,9 @@ def test_what_was_applied_is_listed_under_its_packets(lab):
     assert (line.state, line.title) == ("LISTED", "FWM 7 · 10.0.1.31 tcp 80,443")
     assert (line.numbers.active, line.numbers.inactive) == (2, 3)
     assert [server.state for server in line.servers] == ["LISTED"]
+    # Any port, which ipvsadm spells 0.
+    assert [server.at for server in line.servers] == ["10.0.1.6:0"]
+    assert [server.shown for server in line.servers] == ["10.0.1.6"]
     assert live_page.wanted(lab.cluster).vips == {"10.0.1.31"}
 
 

@@ -68,6 +68,16 @@ def test_replies_that_pass_by_are_not_zero():
     assert points([], 0, 4, 2).is_empty
 
 
+def test_zeros_from_before_the_first_service_are_no_replies():
+    times = [0, 2, 4, 6]
+    none = raw(times, in_packets=[0, 0, 0, 0], out_packets=[0, 0, 0, 0])
+    assert points([none], 0, 8, 2).sees_replies()
+    then = raw(times, in_packets=[0, 0, 5, 5], out_packets=[0, 0, nan, nan])
+    assert not points([then], 0, 8, 2).sees_replies()
+    nat_before = raw(times, out_packets=[7, 7, nan, nan])
+    assert points([nat_before], 0, 8, 2).sees_replies()
+
+
 def test_two_directors_are_added_up_though_they_tick_at_different_moments():
     parts = [
         points([raw([0.1, 2.1, 4.1], active=[10, 20, 30])], 0, 6, 2),
