@@ -3,6 +3,7 @@
 The pools are small, so that two tables often have services and servers in common.
 """
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 from hypothesis import strategies as st
@@ -100,3 +101,21 @@ def services(draw):
 tables = st.lists(services(), max_size=5, unique_by=lambda s: s.at).map(
     lambda found: Table(tuple(found))
 )
+
+
+def stock(table: Table) -> Table:
+    """Return a table as an ipvsadm and a kernel without patches take it."""
+    return Table(tuple(map(_stock_service, table.services)))
+
+
+def _stock_service(service: VirtualService) -> VirtualService:
+    found = (
+        replace(one, method=ForwardingMethod.NAT)
+        if one.method is ForwardingMethod.FULLNAT
+        else one
+        for one in service.servers
+    )
+    return replace(service, servers=tuple(found), laddrs=())
+
+
+stock_tables = tables.map(stock)
