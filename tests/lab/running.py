@@ -50,10 +50,13 @@ done
 test -e /etc/nginx/sites-enabled/marks && rm -f /etc/nginx/sites-enabled/marks
 # Connections, templates and counters of deleted real servers outlive their service, and
 # every sysctl and timeout: they go with the module.
-for module in xt_ipvs $(grep -o '^ip_vs_[a-z]*' /proc/modules) ip_vs; do
- unload $module; done
-test -e /proc/sys/net/ipv4/vs && {
- put 0 ipv4/vs/conntrack; put 1 ipv4/vs/conn_reuse_mode; }
+for pause in 0 .5 .5 1 1 2 2 3; do
+ test -e /proc/net/ip_vs || break
+ sleep $pause
+ for module in $(grep -oE '^(xt_ipvs|ip_vs_[a-z]+)' /proc/modules) ip_vs; do
+  modprobe -q -r "$module"; done
+done
+test -e /proc/net/ip_vs && { grep ^ip_vs /proc/modules >&2; exit 1; }
 # The timer of a run that was kept lasts, and the next test has a run of this number, too.
 for timer in /run/systemd/transient/piranha-return@*.timer; do
  test -e "$timer" && systemctl stop "${timer##*/}"
