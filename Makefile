@@ -74,7 +74,8 @@ test-services: setup-test ## the tests of database and broker, on PostgreSQL and
 	$(PY) -m tests.services $(PYTEST) -q -n 2 --backed -m "$(UNIT)"
 
 # Two processes, each with a lab of its own (192 MB a host); a file stays in one process.
-ON_HOSTS := $(PYTEST) -q -n 2 --dist loadfile
+# Those with few tests would come last, and are not the short ones: see tests/long_files.py.
+ON_HOSTS := $(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder
 LEFT_OUT = @echo "PIRANHA_TEST_WITHOUT: $(PIRANHA_TEST_WITHOUT) is left out."
 
 test-hosts: setup-test ## drive the hosts of the lab, and a real browser

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 
 from cluster.watch import store
 from piranha_web.supervisor import programs
-from tests import flushing
+from tests import flushing, long_files
 from tests.lab.fixture import lab  # noqa: F401
 from tests.services import open_redis
 
@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(
         left_out = [item for item in items if not is_backed(item)]
         items[:] = [item for item in items if is_backed(item)]
         config.hook.pytest_deselected(items=left_out)
+    if not config.getoption("loadscopereorder"):
+        items.sort(key=lambda item: -long_files.seconds(item.path))
 
 
 def is_backed(item: pytest.Item) -> bool:
