@@ -86,13 +86,12 @@ def taking_gue(hosts: Sequence[Host]) -> set[int]:
 
 def needed_on(hosts: Iterable[Host]) -> dict[int, tuple[Needed, ...]]:
     """Return by host what the newest revision wants to be listened to on it."""
-    owners: dict[Cluster, dict[IPAddress, int]] = {}
+    real_servers: dict[Cluster, dict[int, tuple[IPAddress, ...]]] = {}
     for host in hosts:
         if host.role == Host.Role.REAL_SERVER:
-            mine = dict.fromkeys(host.addresses, host.pk)
-            owners.setdefault(host.cluster, {}).update(mine)
+            real_servers.setdefault(host.cluster, {})[host.pk] = host.addresses
     found: dict[int, tuple[Needed, ...]] = {}
-    for cluster, addresses in owners.items():
+    for cluster, addresses in real_servers.items():
         if wish := cluster.applied():
             found |= listening.needed(wish.table, addresses)
     return found

@@ -89,17 +89,23 @@ def _address(text: str) -> IPAddress | None:
     return mapped or address
 
 
-def needed(table: Table, owners: Mapping[IPAddress, T]) -> dict[T, tuple[Needed, ...]]:
-    """Return what services need on each owner of real servers' addresses; a real server
-    at weight 0 may be down."""
-    found: dict[T, list[Needed]] = {owner: [] for owner in owners.values()}
+def needed(
+    table: Table, hosts: Mapping[T, Iterable[IPAddress]]
+) -> dict[T, tuple[Needed, ...]]:
+    """Return what services need on each of the hosts with these addresses; two may have
+    one, by mistake. A real server at weight 0 may be down."""
+    found: dict[T, list[Needed]] = {host: [] for host in hosts}
+    owners: dict[IPAddress, list[list[Needed]]] = {}
+    for host, addresses in hosts.items():
+        for address in set(addresses):
+            owners.setdefault(address, []).append(found[host])
     for service in table.services:
         at, asked = str(service.at), _asked(service)
         for server in service.servers:
-            if server.weight and (owner := owners.get(server.address)) is not None:
+            for wanted in owners.get(server.address, ()) if server.weight else ():
                 places = _arrivals(server, asked)
-                found[owner] += [Needed(at, *place, server) for place in places]
-    return {owner: tuple(items) for owner, items in found.items()}
+                wanted += [Needed(at, *place, server) for place in places]
+    return {host: tuple(items) for host, items in found.items()}
 
 
 # Where packets go: protocol, address and port.

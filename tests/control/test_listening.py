@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from cluster.control.observe import Found, observe_all, remember
+from cluster.control.observe import Found, needed_on, observe_all, remember
 from cluster.lvs import words
 from cluster.models import Comparison, Host, Run
 from cluster.standing import of_cluster
@@ -53,6 +53,19 @@ def test_it_is_no_difference_and_stops_no_run(applied):
     assert row(applied, "web1").count == 0
     applied.cluster.services.update(scheduler="wlc")
     assert applied.apply().state == Run.State.CONVERGED
+
+
+def test_of_two_hosts_with_one_address_both_are_asked(lab):
+    """One has it as its second address, where the database does not see that."""
+    service = lab.want(vip="fd00::31")
+    service.servers.filter(host__name="web1").update(address="fd00::6")
+    lab.cluster.hosts.filter(name="web1").update(address6="fd00::6")
+    lab.cluster.hosts.filter(name="web2").update(address="fd00::6")
+    lab.cluster.keep_revision(lab.cluster.wish().as_json(), lab.operator)
+    hosts = [lab.host(name) for name in ("web1", "web2")]
+    for some in (hosts, hosts[::-1]):
+        found = needed_on(some)
+        assert [len(found[host.pk]) for host in some] == [1, 1]
 
 
 def test_it_is_asked_in_the_same_round_trip_of_real_servers_only(applied, monkeypatch):

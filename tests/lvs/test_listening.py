@@ -83,8 +83,8 @@ def test_every_listing_is_read_as_it_was_written(sockets):
 
 
 def places(*services, rips=(WEB1,)):
-    owners = {ip_address(rip): "web1" for rip in rips}
-    found = needed(table(*services), owners)["web1"]
+    hosts = {"web1": [ip_address(rip) for rip in rips]}
+    found = needed(table(*services), hosts)["web1"]
     return [(one.protocol.value, str(one.address), one.port) for one in found]
 
 
@@ -176,7 +176,7 @@ def test_what_is_not_judged():
     ],
 )
 def test_what_is_missing_is_said(method, text, told):
-    wanted = needed(table(service(servers=[server(method=method)])), {RIP: "web1"})[
+    wanted = needed(table(service(servers=[server(method=method)])), {"web1": [RIP]})[
         "web1"
     ]
     found = unheard(wanted, parse(f"tcp LISTEN 0 128 {text} *:*\n"), "web1")
@@ -184,7 +184,7 @@ def test_what_is_missing_is_said(method, text, told):
 
 
 def test_udp_does_not_answer_for_tcp():
-    wanted = needed(table(service()), {RIP: "web1"})["web1"]
+    wanted = needed(table(service()), {"web1": [RIP]})["web1"]
     assert unheard(wanted, [any_address(80, UDP)], "web1")
 
 
@@ -192,7 +192,7 @@ def test_each_host_is_told_apart_and_may_have_two_addresses():
     rip, six, other = RIP, ip_address("fd00::6"), ip_address("10.0.1.7")
     near = service(servers=[server(), server(str(other)), server("10.0.1.77")])
     again = service("fd00::31", servers=[server("fd00::6")])
-    found = needed(table(again, near), {rip: "web1", six: "web1", other: "web2"})
+    found = needed(table(again, near), {"web1": [rip, six], "web2": [other]})
     assert {
         owner: [str(one.server.address) for one in some]
         for owner, some in found.items()
@@ -200,3 +200,9 @@ def test_each_host_is_told_apart_and_may_have_two_addresses():
         "web1": ["10.0.1.6", "fd00::6"],
         "web2": ["10.0.1.7"],
     }
+
+
+def test_two_hosts_that_claim_one_address_are_both_asked():
+    found = needed(table(service(servers=[server()])), {"web1": [RIP], "web9": [RIP]})
+    assert len(found["web1"]) == 1
+    assert found["web1"] == found["web9"]
