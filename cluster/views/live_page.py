@@ -149,8 +149,12 @@ class Live:
 
     @property
     def is_blind(self) -> bool:
-        """Replies pass the director by, everywhere: it has nothing to count."""
-        carried = [line.numbers.blind for line in self.lines if line.servers]
+        """Replies pass the director by, everywhere: it has nothing to count.
+
+        What is wanted and not in the kernel carries nothing yet.
+        """
+        there = (line for line in self.lines if line.numbers.active is not None)
+        carried = [line.numbers.blind for line in there if line.servers]
         return bool(carried) and all(carried)
 
 

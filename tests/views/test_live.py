@@ -254,3 +254,12 @@ def test_many_drains_are_one_line_that_opens(lab, operator, many, folded):
         assert "6 drains" in html
         states = load(lab.cluster).drain_states
         assert states == [("overdue", "1"), ("draining", "5")]
+
+
+def test_a_service_that_waits_for_its_run_does_not_make_replies_seen(lab, operator):
+    lab.add_service()
+    show(lab)
+    assert load(lab.cluster).is_blind
+    lab.add_service(vip="10.0.1.32")
+    assert load(lab.cluster).is_blind
+    assert "replies pass by" in text(operator)
