@@ -1,6 +1,7 @@
 """What it costs a director of the lab to be watched, as CPU of its whole machine.
 
-100 services x 5 real servers, and 1,000 x 10, by the product's own loop, without anything
+100 services x 5 real servers, first at rest, then with packets for one of them, which
+the client sends; and 1,000 x 10 with packets. By the product's own loop, without anything
 else on the host; what the host uses by itself is taken off. A lab host is a machine in a
 process that is stopped twice for each system call, and a process that starts there costs
 tens of milliseconds instead of one: so the cost is told in starts of ``true``, too.
@@ -10,60 +11,94 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bench import lab
 from bench.processes import cpu_of, tree
 from bench.result import Result, at_least, at_most
 from cluster.lvs.command import Command
-from cluster.lvs.frame import PERIOD, WATCH, Sections, split_frame
+from cluster.lvs.frame import PERIOD, SELDOM_EVERY, WATCH, Sections, split_frame
 from cluster.remote.frames import Frame
 from cluster.remote.paramiko_shell import open_shell
 from cluster.remote.stream import open_stream
 from tests.lab.running import CLEAN, Lab
 
-SETTLE, WINDOW, STARTS = 10.0, 40.0, 50
+SETTLE, STARTS = 10.0, 50
+# Everything that is asked at all is asked once in it.
+WINDOW = SELDOM_EVERY * PERIOD
+VIP = "10.0.1.31"
+# A datagram every half second: neither totals nor table stand still.
+PACKETS = f"while sleep 0.5; do echo >/dev/udp/{VIP}/53; done"
 
 
 def measure() -> Iterator[Result]:
     hosts = lab.booted()
     hosts.ssh("lb01", CLEAN)
     start = _start(hosts)
-    for name, services, servers in (("hundred", 100, 5), ("thousand", 1000, 10)):
-        _fill(hosts, services, servers)
-        idle = _load(hosts, lambda: time.sleep(WINDOW))
-        told = _Told()
-        stream = open_stream(
-            lab.login(hosts, "piranha"), WATCH, told.take, print, timeout=60
-        )
-        time.sleep(SETTLE)
-        told.sections.clear()
-        load = _load(hosts, lambda: time.sleep(WINDOW)) - idle
-        stream.close()
-        asked = [one for one in told.sections if one.stats is not None]
-        every = max((one.stats_pause for one in asked), default=0.0)
-        note = (
-            f"{load / start:.2f} starts of a process a second, {1000 * start:.0f} ms "
-            f"each; ipvsadm every {every:.0f} s"
-        )
-        if services == 100:
-            yield Result(name, [100 * load], at_most(1), "% of a core", note)
-        else:
-            due = WINDOW / PERIOD
-            kept = [len(told.sections) / due]
-            yield Result(name, kept, at_least(0.95), "of the frames in time", note)
-            yield Result(
-                "thousand_asked", [len(asked)], at_least(1), "times ipvsadm", note
-            )
+    _fill(hosts, 100, 5)
+    yield _hundred(_watched(hosts), start, "hundred")
+    with _packets(hosts):
+        yield _hundred(_watched(hosts), start, "hundred_busy")
+        _fill(hosts, 1000, 10)
+        thousand = _watched(hosts)
+    kept = [len(thousand.sections) * PERIOD / WINDOW]
+    note = thousand.note(start)
+    yield Result("thousand", kept, at_least(0.95), "of the frames in time", note)
+    asked = [len(thousand.asked)]
+    yield Result("thousand_asked", asked, at_least(1), "times ipvsadm", note)
     hosts.ssh("lb01", CLEAN)
 
 
+def _hundred(watched: _Watched, start: float, name: str) -> Result:
+    note = watched.note(start)
+    return Result(name, [100 * watched.load], at_most(1), "% of a core", note)
+
+
 @dataclass
-class _Told:
+class _Watched:
+    """What came in ``WINDOW`` seconds; *load* is in cores."""
+
     sections: list[Sections] = field(default_factory=list)
+    load: float = 0.0
 
     def take(self, frame: Frame) -> None:
         self.sections.append(split_frame(frame.body))
+
+    @property
+    def asked(self) -> list[Sections]:
+        return [one for one in self.sections if one.stats is not None]
+
+    def note(self, start: float) -> str:
+        """Say it in starts of a process that cost *start* seconds each."""
+        return (
+            f"{self.load / start:.2f} starts of a process a second, "
+            f"{1000 * start:.0f} ms each; ipvsadm {len(self.asked)} times a minute"
+        )
+
+
+def _watched(hosts: Lab) -> _Watched:
+    idle = _load(hosts, lambda: time.sleep(WINDOW / 2))
+    found = _Watched()
+    who = lab.login(hosts, "piranha")
+    stream = open_stream(who, WATCH, found.take, print, timeout=60)
+    time.sleep(SETTLE)
+    found.sections.clear()
+    found.load = _load(hosts, lambda: time.sleep(WINDOW)) - idle
+    stream.close()
+    return found
+
+
+@contextmanager
+def _packets(hosts: Lab) -> Iterator[None]:
+    """Let the client send packets for a service; none of them is answered."""
+    hosts.ssh("lb01", f"ip addr add {VIP}/24 dev eth0")
+    hosts.ssh("client", f"systemd-run -q --collect --unit=packets bash -c '{PACKETS}'")
+    try:
+        yield
+    finally:
+        hosts.ssh("client", "systemctl stop packets")
+        hosts.ssh("lb01", f"ip addr del {VIP}/24 dev eth0")
 
 
 def _machine(hosts: Lab) -> int:
@@ -91,8 +126,8 @@ def _start(hosts: Lab) -> float:
 
 
 def _fill(hosts: Lab, services: int, servers: int) -> None:
-    rules = []
-    for n in range(services):
+    rules = [f"-A -u {VIP}:53 -s rr", f"-a -u {VIP}:53 -r 10.0.1.101:53 -g -w 1"]
+    for n in range(1, services):
         place = f"10.0.1.{31 + n // 250}:{1000 + n % 250}"
         rules.append(f"-A -t {place} -s wrr")
         rules += [

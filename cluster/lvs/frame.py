@@ -4,12 +4,15 @@ The loop runs as our own user, without a root shell: files under /proc are read 
 built-ins of bash (no process is started), only ``ipvsadm --stats`` needs sudo. A frame
 is what ipvsadm said, and a few sections, each behind 0x1D and a line with its name::
 
-    <ipvsadm>\\x1dboot\\n<boot id>\\x1dstatus\\n0 8231 0
+    <ipvsadm>\\x1dboot\\n<boot id>\\x1dstatus\\n0 8231 0 17
     \\x1dtable\\n<ip_vs>\\x1dtotal\\n<ip_vs_stats>
 
 ``table`` and ``total`` are missing while ip_vs is not loaded; asking ipvsadm then would
-load it. ipvsadm is asked less often where it is costly (then there is no ``status``),
-``addresses`` come every 10 s, ``thresholds``, ``timeouts`` and ``daemons`` every 30 s.
+load it. ipvsadm is asked less often where it is costly (then there is no ``status``).
+While neither table nor totals move it need not be asked: every packet counts in the
+totals, too, so its answer of frame 17 still holds, and ``rest`` says 17 in its place.
+``addresses`` come when one of them has changed, ``thresholds``, ``timeouts`` and
+``daemons`` every 60 s.
 """
 
 from __future__ import annotations
@@ -27,10 +30,15 @@ LINE = b"\x1f"
 PERIOD = 2.0
 STATS = ("sudo", "-n", "ipvsadm", "-Ln", "--stats", "--exact")
 ADDRESSES = ("ip", "-j", "addr", "show")
-# Frames between two looks at the addresses: 10 s.
+# Says a line when an address comes or goes; runs as long as the loop.
+MOVES = ("ip", "monitor", "address")
+# Frames between two looks at the addresses of a host that does not tell us of changes:
+# 10 s. Also the second look everywhere: the first may come before it tells.
 ADDRESSES_EVERY = 5
-# What seldom changes is asked with every 15th frame: 30 s. Sections by their names.
-SELDOM_EVERY = 15
+# What seldom changes is asked with every 30th frame: 60 s. Sections by their names.
+# ipvsadm is asked as often by a director at rest, as a service whose counters were set
+# to zero leaves the totals as they are.
+SELDOM_EVERY = 30
 REFUSED = "?"
 SELDOM: Mapping[str, tuple[str, ...]] = {
     "thresholds": ("sudo", "-n", "ipvsadm", "-Ln", "--thresholds"),
@@ -50,31 +58,47 @@ LONGEST_PAUSE = 3
 # Standard input ends when we go away, and then so does the loop.
 # A table of nothing but its head has no counters: then ipvsadm is left alone.
 # `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
+# `total[2]` is the line of the totals, below it are rates that sink by themselves.
 _BASH = r"""
-stats=($stats); addresses=($addresses); IFS=$'\037'; shopt -u xpg_echo
-n=0; stats_at=0; due=${EPOCHREALTIME/[.,]/}
+stats=($stats); addresses=($addresses); moves=($moves); IFS=$'\037'; shopt -u xpg_echo
+mapfile -t boot <"$proc/sys/kernel/random/boot_id"
+n=0; stats_at=0; look_at=0; rest_until=0; due=${EPOCHREALTIME/[.,]/}; moved=
+if ((${#moves[@]})); then
+  exec {moved}< <(exec "${moves[@]}" </dev/null 2>/dev/null)
+  trap "kill $! 2>/dev/null" EXIT
+fi
 while :; do
   now=${EPOCHREALTIME/[.,]/}
-  mapfile -t boot <"$proc/sys/kernel/random/boot_id"
   frame=$'\035boot\037'$boot
   if [[ -r $proc/net/ip_vs ]]; then
     mapfile -t table <"$proc/net/ip_vs"
     mapfile -t total <"$proc/net/ip_vs_stats"
-    if ((now >= stats_at && ${#table[@]} > @HEAD@)); then
+    rows=${table[*]}
+    [[ $rows == "$asked_rows" && ${total[2]} == "$asked_total" ]] || rest_until=0
+    if ((${#table[@]} <= @HEAD@)); then :
+    elif ((n < rest_until)); then frame+=$'\035rest\037'$asked
+    elif ((now >= stats_at)); then
       "${stats[@]}" </dev/null 2>&1; status=$?
       cost=$((${EPOCHREALTIME/[.,]/} - now)); pause=$((cost * share))
       slow=$((cost * worst > longest ? cost * worst : longest))
       ((pause = pause > slow ? slow : pause))
       ((stats_at = due + pause - pause % period))
-      frame+=$'\035status\037'"$status $cost $((stats_at - due))"
+      asked=$n; asked_rows=$rows; asked_total=${total[2]}
+      rest_until=$((status || !${#asked_total} ? 0 : n + seldom))
+      frame+=$'\035status\037'"$status $cost $((stats_at - due)) $n"
     fi
-    frame+=$'\035table\037'"${table[*]}"$'\037\035total\037'"${total[*]}"$'\037'
+    frame+=$'\035table\037'$rows$'\037\035total\037'"${total[*]}"$'\037'
     if ((n % seldom == 0)); then
       : @SELDOM@
     fi
   fi
-  if ((n % every == 0)); then
+  while [[ $moved ]] && read -r -t 0 -u "$moved"; do
+    read -r -u "$moved" || { exec {moved}<&-; moved=; }
+    look_at=$n
+  done
+  if ((n >= look_at)); then
     echo -n "$frame"$'\035addresses\037'; "${addresses[@]}" </dev/null 2>&1; frame=
+    look_at=$((n + (n && ${#moved} ? seldom : every)))
   fi
   echo "$frame"$'\036'"$n ${EPOCHREALTIME/,/.}"
   ((n += 1, due += period, left = due - ${EPOCHREALTIME/[.,]/}))
@@ -89,7 +113,7 @@ _POSIX = r"""
 n=0
 while :; do
   if [ -r "$proc/net/ip_vs" ]; then
-    $stats </dev/null 2>&1; printf '\035status\n%s 0 0' "$?"
+    $stats </dev/null 2>&1; printf '\035status\n%s 0 0 0' "$?"
     printf '\035table\n'; cat "$proc/net/ip_vs"
     printf '\035total\n'; cat "$proc/net/ip_vs_stats"
     if [ $((n % seldom)) -eq 0 ]; then
@@ -114,17 +138,20 @@ def watch_command(
     period: float = PERIOD,
     *,
     seldom: Mapping[str, tuple[str, ...]] = SELDOM,
+    moves: tuple[str, ...] = MOVES,
     bash: str = "bash",
 ) -> Command:
     """Return the loop as a command; the script goes over standard input.
 
-    The two programs are split at spaces on the host: no word of theirs may hold one.
+    The three programs are split at spaces on the host: no word of theirs may hold one.
+    No *moves*: addresses are looked at every 10 s.
     """
     micro = int(period * 1_000_000)
     values = {
         "proc": proc,
         "stats": " ".join(stats),
         "addresses": " ".join(addresses),
+        "moves": " ".join(moves),
         "period": str(micro),
         "seconds": f"{period:g}",
         "every": str(ADDRESSES_EVERY),
@@ -167,9 +194,10 @@ class Sections:
     """One frame as bytes, not yet parsed. None: this frame does not say.
 
     *table* is None when ip_vs is not loaded. *stats* is what ipvsadm printed, its
-    complaint when *status* is not 0; *stats_seconds* is how long it took, and
-    *stats_pause* how long it is left alone for that. *seldom* has what was asked of
-    ``SELDOM``.
+    complaint when *status* is not 0; *stats_seconds* is how long it took,
+    *stats_pause* how long it is left alone for that, *stats_number* the number of the
+    frame. *at_rest* is the number of an earlier one whose *stats* still hold. *seldom*
+    has what was asked of ``SELDOM``.
     """
 
     boot_id: str
@@ -179,6 +207,8 @@ class Sections:
     status: int | None = None
     stats_seconds: float = 0.0
     stats_pause: float = 0.0
+    stats_number: int = 0
+    at_rest: int | None = None
     addresses: bytes | None = None
     seldom: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -194,7 +224,8 @@ def split_frame(body: bytes) -> Sections:
         found[name.decode("ascii", "replace")] = content
     if "boot" not in found:
         raise SectionError("the section boot is missing")
-    status, seconds, pause = _status(found.get("status"))
+    status, cost, pause, number = _numbers(found.get("status"), 4)
+    (at_rest,) = _numbers(found.get("rest"), 1)
     if status is None and stats:
         raise SectionError(f"not a section: {stats[:40]!r}")
     return Sections(
@@ -203,18 +234,22 @@ def split_frame(body: bytes) -> Sections:
         total=found.get("total"),
         stats=None if status is None else stats,
         status=status,
-        stats_seconds=seconds,
-        stats_pause=pause,
+        stats_seconds=(cost or 0) / 1_000_000,
+        stats_pause=(pause or 0) / 1_000_000,
+        stats_number=number or 0,
+        at_rest=at_rest,
         addresses=found.get("addresses"),
         seldom={name: text for name, text in found.items() if name in SELDOM},
     )
 
 
-def _status(text: bytes | None) -> tuple[int | None, float, float]:
+def _numbers(text: bytes | None, count: int) -> tuple[int | None, ...]:
     if text is None:
-        return None, 0.0, 0.0
+        return (None,) * count
     try:
-        status, cost, pause = (int(word) for word in text.split())
+        numbers = tuple(int(word) for word in text.split())
     except ValueError as error:
-        raise SectionError(f"not a status: {text[:40]!r}") from error
-    return status, cost / 1_000_000, pause / 1_000_000
+        raise SectionError(f"not numbers: {text[:40]!r}") from error
+    if len(numbers) != count:
+        raise SectionError(f"not {count} numbers: {text[:40]!r}")
+    return numbers

@@ -116,6 +116,8 @@ class Sampler:
         self._listing, self._stats_reader = Listing(), StatsReader()
         self._picks: Picks | None = None
         self._counted_at: float | None = None
+        # The number of the frame whose counters these are.
+        self._counted_in: int | None = None
         self._error = ""
         self._nothing()
 
@@ -139,6 +141,8 @@ class Sampler:
         total_rates = self._total.add(moment, sections.boot_id, totals)
         if sections.stats is not None:
             self._count(sections, sections.stats, moment, at)
+        elif sections.at_rest is not None and sections.at_rest == self._counted_in:
+            self._counted(sections, moment, at)
         self._tell(sections, loaded=True)
         return self._sample(at, moment, totals, total_rates)
 
@@ -198,7 +202,12 @@ class Sampler:
             self._nothing()
             return
         self._error = ""
+        self._counted_in = sections.stats_number
         self._align(self._stats_reader.read(stats))
+        self._counted(sections, moment, at)
+
+    def _counted(self, sections: Sections, moment: Moment, at: float) -> None:
+        """Take the counters as they are for those of this moment."""
         missing = self._picks.missing if self._picks else ()
         self._speeds = self._rows.add(moment, sections.boot_id, self._columns, missing)
         self._counted_at = at

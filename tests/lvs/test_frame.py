@@ -1,9 +1,11 @@
 """The remote loop runs in real shells here, against a directory that looks like /proc."""
 
 import os
+import re
 import shlex
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -37,13 +39,14 @@ def proc(tmp_path):
     return tmp_path
 
 
-def loop(proc, shell="bash", period=0.2, stats=None, seldom=None):
+def loop(proc, shell="bash", period=0.2, stats=None, seldom=None, moves=()):
     return watch_command(
         str(proc),
         stats or ("cat", str(proc / "stats")),
         ("cat", str(proc / "addresses")),
         period,
         seldom=seldom or {},
+        moves=moves,
         bash=shell,
     )
 
@@ -156,10 +159,118 @@ def test_the_loop_ends_when_we_go_away(proc, run):
     assert running.end() == 0
 
 
-def test_addresses_come_with_every_fifth_frame(proc, run):
-    frames = run(loop(proc, period=0.05)).frames(11)
+@pytest.mark.parametrize("moves", [(), ("true",)], ids=["none", "ended"])
+def test_addresses_come_with_every_fifth_frame_when_nothing_tells_of_changes(
+    proc, run, moves
+):
+    frames = run(loop(proc, period=0.05, moves=moves)).frames(16)
     with_addresses = [f.sequence for f in frames if split_frame(f.body).addresses]
-    assert with_addresses == [0, 5, 10]
+    before, last = with_addresses[-2:]
+    assert last - before == 5
+
+
+def test_addresses_are_looked_at_again_when_one_has_changed(proc, run):
+    told = proc / "told"
+    told.touch()
+    moves = ("tail", "-n", "0", "-f", str(told))
+    running = run(loop(proc, period=0.1, moves=moves))
+    frames = running.frames(20)
+    with told.open("a") as told_file:
+        told_file.write("3: eth0    inet 10.0.1.31/24 scope global eth0:31\n" * 3)
+    frames += running.frames(12)
+    first, second, *more = (
+        f.sequence for f in frames if split_frame(f.body).addresses is not None
+    )
+    assert (first, second) == (0, 5)
+    assert len(more) == 1
+    assert 20 <= more[0] <= 31
+
+
+@pytest.mark.parametrize("way", ["input ends", "nobody reads"])
+def test_nothing_that_the_loop_has_started_outlives_it(proc, run, way):
+    number = proc / "pid"
+    listens = proc / "listens"
+    listens.write_text(f"echo $$ >{number}; exec sleep 60\n")
+    running = run(loop(proc, moves=("sh", str(listens))))
+    running.frames(2)
+    if way == "input ends":
+        running.end()
+    else:
+        running.process.stdout.close()
+        running.process.wait(10)
+    _until(lambda: not alive(int(number.read_text())))
+
+
+def alive(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+    except FileNotFoundError:
+        return False
+
+
+def _until(condition):
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def replace(path, text):
+    beside = path.with_suffix(".new")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+def test_a_director_at_rest_is_not_asked_for_counters_that_still_hold(proc, run):
+    running = run(loop(proc, period=0.05))
+    found = [split_frame(frame.body) for frame in running.frames(40)]
+    asked = [n for n, one in enumerate(found) if one.stats is not None]
+    assert asked[:2] == [0, 30]
+    assert found[0].stats_number == 0
+    assert {one.at_rest for one in found[1:30]} == {0}
+    assert {one.at_rest for one in found[31:]} == {30}
+
+
+@pytest.mark.parametrize("name", ["ip_vs", "ip_vs_stats"])
+def test_a_director_is_asked_again_as_soon_as_anything_moves(proc, run, name):
+    running = run(loop(proc, period=0.1))
+    assert split_frame(running.frames(3)[-1].body).at_rest == 0
+    text = sample(f"proc-net-{name}")
+    moved = {
+        "ip_vs": text.replace("Route   3 ", "Route   4 "),
+        # The first of the numbers, in hexadecimal: connections so far.
+        "ip_vs_stats": re.sub(r"(?m)^( +)[0-9A-F]+(?= )", r"\1FFF", text, count=1),
+    }[name]
+    assert moved != text
+    replace(proc / "net" / name, moved)
+    later = [split_frame(frame.body) for frame in running.frames(4)]
+    asked = [one.stats_number for one in later if one.stats is not None]
+    assert len(asked) == 1
+    assert later[-1].at_rest == asked[0]
+
+
+def test_a_table_that_changed_and_changed_back_between_two_listings_is_asked_for(
+    proc, run
+):
+    slow = proc / "slow"
+    slow.write_text(f"sleep 0.05; cat {proc / 'stats'}\n")
+    running = run(loop(proc, period=0.2, stats=("sh", str(slow))))
+    running.frames(2)
+    text = sample("proc-net-ip_vs")
+    replace(proc / "net" / "ip_vs", text.replace("Route   3 ", "Route   4 "))
+    running.frames(1)
+    replace(proc / "net" / "ip_vs", text)
+    later = [split_frame(frame.body) for frame in running.frames(6)]
+    assert any(one.stats is not None for one in later)
+
+
+def test_who_refuses_counters_is_asked_again_however_little_moves(proc, run):
+    complains = proc / "complains"
+    complains.write_text("exit 1\n")
+    frames = run(loop(proc, period=0.05, stats=("sh", str(complains)))).frames(25)
+    found = [split_frame(frame.body) for frame in frames]
+    assert sum(one.status == 1 for one in found) > 1
+    assert {one.at_rest for one in found} == {None}
 
 
 def test_it_needs_no_root_shell_and_sudo_allows_its_one_command():
@@ -178,8 +289,10 @@ def test_it_needs_no_root_shell_and_sudo_allows_its_one_command():
         b"noise\x1dboot\nx",
         b"\x1dboot",
         b"\x1dtable\nx",
-        b"\x1dboot\nx\x1dstatus\nzero 1",
-        b"\x1dboot\nx\x1dstatus\n0",
+        b"\x1dboot\nx\x1dstatus\nzero 1 2 3",
+        b"\x1dboot\nx\x1dstatus\n0 1 2",
+        b"\x1dboot\nx\x1drest\nlong",
+        b"\x1dboot\nx\x1drest\n",
     ],
 )
 def test_what_is_not_a_frame_is_refused(body):
@@ -190,10 +303,10 @@ def test_what_is_not_a_frame_is_refused(body):
 @pytest.mark.parametrize("shell", ["bash", "/nonexistent/bash"], ids=["bash", "posix"])
 def test_what_seldom_changes_comes_whole_or_says_that_it_was_refused(proc, run, shell):
     seldom = {"timeouts": ("echo", "Timeout 1"), "daemons": ("false",)}
-    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(16)
+    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(31)
     found = [split_frame(frame.body) for frame in frames]
     said = {"timeouts": b"Timeout 1\n", "daemons": b"?\n"}
-    assert [dict(one.seldom) for one in found] == [said, *[{}] * 14, said]
+    assert [dict(one.seldom) for one in found] == [said, *[{}] * 29, said]
     assert found[0].table == found[1].table == sample("proc-net-ip_vs").encode()
     assert found[0].stats
 

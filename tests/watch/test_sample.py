@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from cluster.lvs.rates import WINDOW
 from cluster.watch.document import decode, encode
 from cluster.watch.sample import Sampler
 from tests.lvs.samples import sample as text_of
@@ -37,6 +38,26 @@ def test_between_two_listings_counters_and_their_age_stay():
     assert later.counters[KEY].conns == 120
     assert later.counted_at == 100.0
     assert "10.0.1.31" in later.about.addresses
+
+
+def test_counters_that_still_hold_are_of_this_moment():
+    sampler = Sampler()
+    sampler.take(sections(stats_number=4), moment(0), 100.0)
+    resting = sections(stats=None, status=None, at_rest=4)
+    for second in range(2, 32, 2):
+        later = sampler.take(resting, moment(second), 100.0 + second)
+    assert later.counted_at == 130.0
+    assert later.rates[KEY].conns == 0.0
+    moved = text_of("ipvsadm-Ln--stats--exact").replace(" 120 ", " 140 ").encode()
+    busy = sampler.take(sections(stats=moved, stats_number=20), moment(32), 132.0)
+    assert busy.rates[KEY].conns == 20 / (2 * WINDOW)  # not in 32 s
+
+
+def test_counters_that_were_never_heard_do_not_hold():
+    sampler = Sampler()
+    sampler.take(sections(stats_number=4), moment(0), 100.0)
+    missed = sections(stats=None, status=None, at_rest=5)
+    assert sampler.take(missed, moment(2), 102.0).counted_at == 100.0
 
 
 def test_a_row_that_left_the_table_takes_its_counters_along():
