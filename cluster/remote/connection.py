@@ -1,7 +1,8 @@
 """A paramiko connection that trusts one host key and one login key.
 
-Shared by paramiko_shell.py, co_shell.py and stream.py, and like them and packets.py it
-imports paramiko; nothing else does. What is private to paramiko is used in this file only.
+Shared by paramiko_shell.py, co_shell.py and stream.py, and like them, packets.py and
+together.py it imports paramiko; nothing else does. What is private to paramiko is used
+here and in together.py only.
 """
 
 import hashlib
@@ -34,6 +35,7 @@ from cluster.remote.shell import (
     Target,
     Unreachable,
 )
+from cluster.remote.together import Together
 from cluster.remote.wire import Deadline, Wire
 
 # Encryption with authentication first: half the CPU of ctr and a separate MAC.
@@ -150,21 +152,18 @@ class Sink:
         return 0
 
 
-class Connection(paramiko.Transport):
+class Connection(Together):
     """A Transport that ends when told to, and tells when it has ended.
 
     `on_end` and `on_channel_end` are called in the reading thread, without locks.
     """
 
     def __init__(self, wire: Wire, signatures: tuple[str, ...]) -> None:
-        super().__init__(cast(socket.socket, wire), packetizer_class=Packets)
-        self.wire = wire
-        self._held_back: list[Any] = []
+        super().__init__(wire)
         self.refused: set[int] = set()
-        self.on_end: Callable[[], None] | None = None
         self.on_channel_end: Callable[[paramiko.Channel], None] | None = None
         self._channel_handler_table = {
-            **self._channel_handler_table,  # type: ignore[has-type]
+            **self._channel_handler_table,
             MSG_CHANNEL_FAILURE: self._note_refused,
             MSG_CHANNEL_CLOSE: self._note_closed,
         }
@@ -176,14 +175,6 @@ class Connection(paramiko.Transport):
         options.kex = tuple(name for name in KEY_EXCHANGES if name in known)
         options.key_types = signatures
         options.compression = ("none",)
-
-    def run(self) -> None:
-        try:
-            super().run()
-        finally:
-            self.wire.release()
-            if self.on_end is not None:
-                self.on_end()
 
     def get_exception(self) -> Exception | None:
         """Return what ended the connection, always as one of FAULTS.
@@ -204,8 +195,7 @@ class Connection(paramiko.Transport):
         self.wire.close()
         # The timer of a handshake that did not get far would live on for seconds.
         self.packetizer.complete_handshake()
-        if self.is_alive() and threading.current_thread() is not self:
-            self.join(2.0)
+        self.wait_for_end(2.0)
 
     def stream_to(self, channel: paramiko.Channel, sink: Sink) -> None:
         """Give all data of a channel to a sink, the shortest way that there is."""
@@ -237,23 +227,6 @@ class Connection(paramiko.Transport):
         channel._handle_close(message)  # type: ignore[attr-defined]  # noqa: SLF001
         if self.on_channel_end is not None:
             self.on_channel_end(channel)
-
-    def _send_user_message(self, data: Any) -> None:
-        """Send `data`, after the key exchange if one is going on.
-
-        paramiko waits for the end of the exchange in the very thread that has to
-        finish it: a connection that a channel is closed on meanwhile is lost.
-        """
-        if threading.current_thread() is self and not self.clear_to_send.is_set():
-            self._held_back.append(data)
-        else:
-            super()._send_user_message(data)  # type: ignore[misc]
-
-    def _parse_newkeys(self, message: Any) -> None:
-        super()._parse_newkeys(message)  # type: ignore[misc]
-        held_back, self._held_back = self._held_back, []
-        for data in held_back:
-            self._send_user_message(data)
 
 
 def connect(target: Target, deadline: Deadline) -> Connection:

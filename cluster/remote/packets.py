@@ -22,6 +22,13 @@ TAG = 16
 _DATA = 10
 
 
+class Quiet(BaseException):
+    """Nothing has come for a while, on a connection that can do without a thread.
+
+    Not an Exception, which paramiko would take for the end of the connection.
+    """
+
+
 class Packets(Packetizer):
     """Also everything that paramiko's is: it sends, and reads during the first exchange.
 
@@ -35,6 +42,7 @@ class Packets(Packetizer):
         self._fixed, self._counter = b"", 0
         self._number = 0
         self._bytes = self._packets = 0
+        self._shared = self._interrupted = False
         self.sinks: dict[bytes, Callable[[bytes], object]] = {}
 
     def set_inbound_cipher(self, block_engine: Any, *words: Any, **more: Any) -> None:
@@ -44,10 +52,20 @@ class Packets(Packetizer):
         self._fixed, self._counter = iv[:4], int.from_bytes(iv[4:], "big")
         self._bytes = self._packets = 0
 
+    def share(self) -> bool:
+        """Raise Quiet from now on; return whether that is possible."""
+        self._shared = self._engine is not None
+        return self._shared
+
+    def interrupt(self) -> None:
+        """Return from ``read_message`` after the sink that calls this."""
+        self._interrupted = True
+
     def read_message(self) -> tuple[int, paramiko.Message]:
         """Return the next message that is not for a sink: its kind, and the rest.
 
-        Raises what paramiko's does: SSHException, EOFError, OSError, NeedRekeyException.
+        Raises what paramiko's does: SSHException, EOFError, OSError, NeedRekeyException;
+        and Quiet.
         """
         if self._engine is None:
             return super().read_message()
@@ -68,8 +86,9 @@ class Packets(Packetizer):
             sink(plain[_DATA:end])
             # Until the next frame comes: two seconds, times all directors.
             del packet, plain
-            if self.need_rekey():
+            if self._interrupted or self.need_rekey():
                 # Who called us sees to that before it reads on.
+                self._interrupted = False
                 return MSG_IGNORE, paramiko.Message()
 
     def _record(self) -> bytes:
@@ -81,6 +100,8 @@ class Packets(Packetizer):
                     raise EOFError from None
                 if self.need_rekey():
                     raise NeedRekeyException from None
+                if self._shared:
+                    raise Quiet from None
 
     def _note_size(self, size: int) -> None:
         """Ask for new keys after so much, and end when the host does not want them."""

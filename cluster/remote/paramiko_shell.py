@@ -5,7 +5,6 @@ shell.py for what can be raised, connection.py for the login.
 """
 
 import math
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -129,7 +128,7 @@ class ParamikoShell(Shell):
 
     @contextmanager
     def _call(self, command: Command) -> Iterator["_Call"]:
-        if threading.current_thread() is self._connection:
+        if self._connection.is_read_here:
             raise RuntimeError("the thread that reads the connection cannot wait")
         call = _Call(self._target, self._connection, command)
         wire = self._connection.wire

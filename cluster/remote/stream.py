@@ -1,7 +1,8 @@
 """Long streams: a program on a host that sends frames, and commands beside it.
 
-One connection and one thread per host, the thread that reads the connection; it
-also cuts the frames and calls `on_frame`. See frames.py for the format.
+One connection per host. The thread that reads it also cuts the frames and calls
+`on_frame`; all that only bring frames share one, see together.py, and frames.py for the
+format.
 """
 
 import threading
@@ -52,9 +53,10 @@ def open_stream(
     Its standard input gets `command.stdin` and stays open as long as the stream, so
     a remote loop may sleep with ``read -t 1`` and ends when we go away.
 
-    Both callbacks run in the reading thread and must return soon; they may be called
-    before this function returns. `on_end` is called once: with None after `close`,
-    otherwise with the reason. If this function raises (NothingSent), never.
+    Both callbacks run in the reading thread, which other streams share, and must return
+    soon; they may be called before this function returns. `on_end` is called once: with
+    None after `close`, otherwise with the reason. If this function raises (NothingSent),
+    never.
     """
     deadline = Deadline(timeout)
     connection = connect(target, deadline)
@@ -148,6 +150,7 @@ class Stream(Shell):
         except OSError:
             pass  # it has ended already, which is told below
         self._started()
+        connection.share()
 
     def _started(self) -> None:
         with self._lock:

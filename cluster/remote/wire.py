@@ -62,6 +62,8 @@ class Wire:
         self._closed = False
         # Set for the time of one command: a blocked write ends then, not later.
         self.give_up_at = math.inf
+        # How many seconds to wait for something to read, if not IDLE.
+        self.patience: float | None = None
 
     @classmethod
     def connect(cls, address: str, port: int, deadline: Deadline) -> "Wire":
@@ -71,6 +73,9 @@ class Wire:
             if hasattr(socket, option):  # not every system has every one
                 sock.setsockopt(getattr(socket, level), getattr(socket, option), value)
         return cls(sock)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
 
     def recv(self, size: int) -> bytes:
         """Return up to `size` bytes; paramiko asks twice per packet, we read ahead."""
@@ -112,7 +117,8 @@ class Wire:
 
     def _receive(self) -> bytes:
         # Nearly always there is nothing more yet: to ask is cheaper than to be refused.
-        while self._readable.poll(IDLE * 1000):
+        seconds = IDLE if self.patience is None else self.patience
+        while self._readable.poll(seconds * 1000):
             with suppress(BlockingIOError):
                 return self._sock.recv(65536)
         raise TimeoutError

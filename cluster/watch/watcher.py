@@ -47,8 +47,9 @@ log = logging.getLogger(__name__)
 
 CYCLE = 2.0
 STEP = 0.25
-# Frames wait so long for others: they are read together, and the bell is rung once.
-GATHER = 0.15
+# Frames wait so long for others of the same round (remote/rounds.py): they are read
+# together, and the bell is rung once.
+GATHER = 0.05
 OPEN_AT_ONCE = 16
 CLOSE_PATIENCE = 3.0
 SEEN_EVERY = timedelta(seconds=10)
@@ -76,6 +77,7 @@ class Watcher:
         self._lock = threading.Lock()
         # Streams, once for each frame that came.
         self._arrived: deque[DirectorStream] = deque()
+        self._some_arrived = threading.Event()
         self._fresh: dict[int, tuple[DirectorStream, Sample]] = {}
         self._readings: list[readings.Row] = []
         self._lookout = Lookout(self._streams.get)
@@ -102,6 +104,7 @@ class Watcher:
         end = time.monotonic() + timeout
         self._stopping.set()
         self._news.set()
+        self._some_arrived.set()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(max(end - time.monotonic(), 0.1))
@@ -182,7 +185,7 @@ class Watcher:
             command = self._command_for(host)
             # As it was read first: if it has changed since, the next cycle sees to it.
             self._logins[host.pk] = now[host.pk][0]
-            self._streams[host.pk] = DirectorStream(host, command, self._arrived.append)
+            self._streams[host.pk] = DirectorStream(host, command, self._arrive)
             self._sparks[host.pk] = self._resumed_sparks(host.pk)
 
     def _resumed_sparks(self, pk: int) -> Sparks:
@@ -257,8 +260,13 @@ class Watcher:
 
     # -- the reading thread, and the publishing thread --------------------------------
 
+    def _arrive(self, stream: DirectorStream) -> None:
+        self._arrived.append(stream)
+        self._some_arrived.set()
+
     def _read(self) -> None:
-        while not self._stopping.wait(GATHER):
+        while self._some_arrived.wait() and not self._stopping.wait(GATHER):
+            self._some_arrived.clear()
             while self._arrived:
                 self._read_one(self._arrived.popleft())
             if self._fresh:

@@ -271,13 +271,13 @@ def test_keys_are_exchanged_anew_while_frames_come(watch):
     assert watching.stream.run(Command(("echo", "warm"))).ok
 
 
-def test_twenty_streams_are_twenty_threads(sshd):
+def test_twenty_streams_have_one_thread_each_at_most(sshd):
     before = threading.active_count()
     watchings = [Watching(sshd.target(), loop(0.2)) for _ in range(20)]
     for watching in watchings:
         watching.frame()
     time.sleep(0.2)
-    assert threading.active_count() - before == 20
+    assert threading.active_count() - before <= 20
     for watching in watchings:
         watching.stream.close()
         assert watching.end() is None
