@@ -1,7 +1,8 @@
 """One subscription to the live cache for all streams of this process.
 
 Whoever looks at the same cluster in the same way and language is one audience: what is
-new is rendered once a tick, in a thread of its own, and sent to all of them.
+new is rendered once a tick, in a thread of its own, and sent to all of them. What is read
+for it is read once for all audiences of a cluster.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from cluster.admission import Ticket, still_in
-from cluster.live_show import Audience, Show, render
+from cluster.live_show import Audience, Loaded, Show, render
 from cluster.watch import store
 
 log = logging.getLogger(__name__)
@@ -190,12 +191,12 @@ class Broadcast:
 
     async def _attend(self) -> None:
         """Do what is due: show, give a sign of life, look whose time is over."""
-        now = time.monotonic()
+        now, loaded = time.monotonic(), Loaded()
         try:
             for audience, stage in list(self._stages.items()):
                 if now >= stage.due:
                     stage.shown_at, stage.waiting = now, False
-                    await self._show_to(audience, stage)
+                    await self._show_to(audience, stage, loaded)
             if now - self._checked_at >= RECHECK_SECONDS:
                 self._checked_at = now
                 await self._check()
@@ -214,9 +215,9 @@ class Broadcast:
             due += (stage.due, stage.sent_at + HEARTBEAT_SECONDS)
         return max(min(due) - time.monotonic(), 0.0)
 
-    async def _show_to(self, audience: Audience, stage: Stage) -> None:
+    async def _show_to(self, audience: Audience, stage: Stage, loaded: Loaded) -> None:
         before, shapes = stage.show, set(stage.joining.values())
-        show = await self._call(render, audience, before, shapes)
+        show = await self._call(render, audience, before, shapes, loaded)
         if show is None:
             for queue in stage.everybody:
                 end(queue)

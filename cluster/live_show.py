@@ -29,6 +29,10 @@ SMALL = ("chips", "top", "facts")
 clusters = KeptRows(lambda cluster: Cluster.objects.filter(pk=cluster))
 
 
+# What was read of each cluster: the same for every look and language.
+Loaded = dict[int, live_page.Live]
+
+
 @dataclass(frozen=True, slots=True)
 class Audience:
     """People who see the same: a live page, or only the newest point of graphs."""
@@ -115,10 +119,13 @@ def _changed(now: Mapping[str, str], then: Mapping[str, str]) -> list[tuple[str,
     return [_html(at, html) for at, html in now.items() if then.get(at) != html]
 
 
-def render(audience: Audience, before: Show, shapes: Collection[str]) -> Show | None:
+def render(
+    audience: Audience, before: Show, shapes: Collection[str], loaded: Loaded
+) -> Show | None:
     """Return the next show; None: the cluster is gone.
 
-    *shapes* are the tables that people have who join now.
+    *shapes* are the tables that people have who join now, *loaded* is what was read for
+    others in the same moment.
     """
     found = clusters(audience.cluster)
     if not found:
@@ -128,12 +135,15 @@ def render(audience: Audience, before: Show, shapes: Collection[str]) -> Show | 
         if isinstance(audience.look, GraphLook):
             point = graph_live.newest(cluster, audience.look)
             return Show(before.number + 1, point=point)
-        return _live(cluster, audience.look, before, shapes)
+        live = loaded.get(cluster.pk)
+        if live is None:
+            live = loaded[cluster.pk] = live_page.load(cluster)
+        return _live(live, audience.look, before, shapes)
 
 
-def _live(cluster: Cluster, look: Look, before: Show, shapes: Collection[str]) -> Show:
-    now = time.time()
-    live = live_page.load(cluster, now)
+def _live(
+    live: live_page.Live, look: Look, before: Show, shapes: Collection[str]
+) -> Show:
     context = live_page.context_of(live, look)
     table = live_table(live.lines, look, live.is_long, before.table)
     reshaped = table.reshaped(before.table) if before.table else []
@@ -158,7 +168,7 @@ def _live(cluster: Cluster, look: Look, before: Show, shapes: Collection[str]) -
         table=table,
         services=services,
         whole=whole,
-        point=_point(live, now),
+        point=_point(live, time.time()),
     )
 
 
