@@ -6,11 +6,10 @@ exists fails with status 2, ``ipvsadm -R`` ends with 0 though rules were refused
 """
 
 import json
-import re
 from dataclasses import replace
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_interface
 
-from cluster.lvs import arming, marks, rules, script, source_nat
+from cluster.lvs import arming, marks, script, source_nat
 from cluster.lvs.boot_place import BOOT_FILE, UNITS, digest, units
 from cluster.lvs.command import Command
 from cluster.lvs.host import (
@@ -22,9 +21,9 @@ from cluster.lvs.host import (
     Tunnel,
 )
 from cluster.lvs.patch import patched
-from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
-from cluster.lvs.table import Table
+from cluster.lvs.settings import SyncRole, Timeouts
 from cluster.remote.shell import Output
+from tests import model_table
 
 
 def output(text="", status=0, complaint=""):
@@ -163,7 +162,7 @@ class ModelHost:
         match words:
             case ("-j", "addr", "show") | ("-d", "-j", "addr", "show"):
                 links = [self._link(b) for b in self.state.addresses]
-                links += [_tunnel(t) for t in self.state.tunnels]
+                links += [model_table.tunnel_shown(t) for t in self.state.tunnels]
                 return output(json.dumps(links))
             case ("-j", "route", "show"):
                 routes = [
@@ -324,9 +323,9 @@ class ModelHost:
 
     def _ipvsadm(self, words, stdin):
         if words == ("-Sn",):
-            return output(_listed(self.state.table))
+            return output(model_table.listed(self.state.table))
         if words == ("-Ln", "--thresholds"):
-            return output(_thresholds(self.state.table))
+            return output(model_table.thresholds(self.state.table))
         if words == ("-Ln", "--persistent-conn"):
             return output(self._connections())
         if words[:1] in (("-G",), ("--help",)):
@@ -368,7 +367,7 @@ class ModelHost:
             case ("-Ln", "--timeout"):
                 return output("Timeout (tcp tcpfin udp): {} {} {}\n".format(*numbers))
             case ("-Ln", "--daemon"):
-                return output("".join(map(_daemon_line, now.daemons)))
+                return output("".join(map(model_table.daemon_line, now.daemons)))
             case ("--set", *new):
                 pairs = zip(map(int, new), numbers, strict=True)
                 after = Timeouts(*(given or old for given, old in pairs))
@@ -376,7 +375,7 @@ class ModelHost:
             case ("--start-daemon", role, *options):
                 if now.daemon(SyncRole(role)):
                     return output(status=255, complaint="Daemon has already run")
-                daemon = _started(SyncRole(role), options)
+                daemon = model_table.daemon_started(SyncRole(role), options)
                 both = (*now.daemons, daemon)
                 return self._set(" ".join(words), replace(now, daemons=both))
             case ("--stop-daemon", role):
@@ -391,125 +390,9 @@ class ModelHost:
 
     def _rule(self, line):
         """Do what the kernel does with one rule; False when it refuses."""
-        after = apply_rule(self.state.table, line)
+        after = model_table.apply_rule(self.state.table, line)
         patched = line[:2] in ("-P", "-Q") or (line[:2] in "-a-e" and " -b " in line)
         if after is None or (patched and not self.patched):
             return False
         self._write(line, table=after)
         return True
-
-
-def _listed(table: Table) -> str:
-    """Return what ``ipvsadm -Sn`` says: no thresholds and no local addresses."""
-    text = re.sub(r"^-P .*\n", "", rules.render(table), flags=re.MULTILINE)
-    return re.sub(r" -[xy] \d+", "", text)
-
-
-def _thresholds(table: Table) -> str:
-    lines = [
-        "IP Virtual Server version 1.2.1 (size=4096)",
-        "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ",
-        "  -> RemoteAddress:Port",
-    ]
-    for service in table.services:
-        lines.append(
-            f"{str(service.at).replace(' ', '  ', 1)} {service.scheduler.value}"
-        )
-        lines += [
-            f"  -> {s.endpoint:<28} {s.upper:<10} {s.lower:<10} {0:<10} {0:<10}"
-            for s in service.servers
-        ]
-    return "".join(line + "\n" for line in lines)
-
-
-def _tunnel(tunnel):
-    """A device as ``ip -d -j addr show`` lists it."""
-    return {
-        "ifname": tunnel.name,
-        "flags": ["NOARP", *(["UP"] if tunnel.up else [])],
-        "linkinfo": {
-            "info_kind": {"ipip": "ipip", "ip_gre": "gre"}[tunnel.module],
-            "info_data": {"remote": "any", "local": tunnel.local or "any"},
-        },
-    }
-
-
-def _daemon_line(daemon):
-    """As ipvsadm 1.31 prints it."""
-    return (
-        f"{daemon.role.value} sync daemon (mcast={daemon.interface},"
-        f" syncid={daemon.syncid}, maxlen={daemon.maxlen}, group={daemon.group},"
-        f" port={daemon.port}, ttl={daemon.ttl})\n"
-    )
-
-
-def _started(role, options):
-    """A daemon with what the kernel chooses itself."""
-    given = dict(zip(options[::2], options[1::2], strict=True))
-    return SyncDaemon(
-        role,
-        given["--mcast-interface"],
-        int(given.get("--syncid", 0)),
-        int(given.get("--sync-maxlen", 1472)),
-        given.get("--mcast-group", "224.0.0.81"),
-        int(given.get("--mcast-port", 8848)),
-        int(given.get("--mcast-ttl", 1)),
-    )
-
-
-def apply_rule(before: Table, line: str) -> Table | None:
-    """Return the table after one rule of ``ipvsadm -R``, None when it is refused."""
-    verb, rest = line.split(" ", 1)
-    if verb in ("-d", "-D"):
-        return _deleted(before, verb, rest)
-    if verb in ("-P", "-Q"):
-        return _local_changed(before, verb, rest)
-    add = {"-E": "-A", "-e": "-a"}.get(verb, verb)
-    head = "" if add == "-A" else "-A " + " ".join(rest.split(" -r ")[:1]) + " -s rr\n"
-    parsed = rules.parse(f"{head}{add} {rest}\n")
-    assert not parsed.unknown, parsed.unknown
-    new = parsed.services[0]
-    old = before.by_address.get(new.at)
-    if add == "-A":
-        if (old is None) == (verb == "-E"):
-            return None
-        kept = (old.servers, old.laddrs) if old else ((), ())
-        return _with(before, replace(new, servers=kept[0], laddrs=kept[1]))
-    if old is None:
-        return None
-    (one,) = new.servers
-    present = old.server(one.address, one.port)
-    if (present is None) == (verb == "-e"):
-        return None
-    others = [s for s in old.servers if s != present]
-    return _with(before, replace(old, servers=(*others, one)))
-
-
-def _local_changed(before, verb, rest):
-    switches, _, local = rest.partition(" -z ")
-    at = rules.parse(f"-A {switches} -s rr\n").services[0].at
-    old, address = before.by_address.get(at), ip_address(local)
-    if old is None or (address in old.laddrs) == (verb == "-P"):
-        return None
-    others = [one for one in old.laddrs if one != address]
-    return _with(
-        before,
-        replace(old, laddrs=(*others, address) if verb == "-P" else tuple(others)),
-    )
-
-
-def _deleted(before, verb, rest):
-    service_words, _, endpoint = rest.partition(" -r ")
-    key = rules.parse(f"-A {service_words} -s rr\n").services[0].at
-    old = before.by_address.get(key)
-    if old is None:
-        return None
-    if verb == "-D":
-        return Table(tuple(s for s in before.services if s.at != key))
-    left = tuple(s for s in old.servers if s.endpoint != endpoint)
-    return None if left == old.servers else _with(before, replace(old, servers=left))
-
-
-def _with(before, service):
-    others = [s for s in before.services if s.at != service.at]
-    return Table((*others, service))

@@ -12,7 +12,7 @@ LONGEST_FUNCTION = 50
 
 
 def sources() -> Iterator[Path]:
-    for name in ("cluster", "piranha_web", "lab", "bench"):
+    for name in ("cluster", "piranha_web", "lab", "bench", "tests"):
         for path in sorted((ROOT / name).rglob("*.py")):
             if not {"migrations", ".venv"} & set(path.parts):
                 yield path

@@ -29,7 +29,10 @@ from cluster.lvs.validate import Surroundings
 from cluster.lvs.wanted import Known, Refused, WantedCluster, WantedService
 from cluster.wish_file import BadText, dump, parse
 from tests.build import WEB1, WEB2, bound, director
-from tests.wish_files import BAD_MEANING, BAD_SHAPE, BAD_TEXT, GOOD, NOTES
+from tests.wish_files import GOOD, NOTES
+from tests.wish_meanings import BAD_MEANING
+from tests.wish_shapes import BAD_SHAPE
+from tests.wish_texts import BAD_TEXT
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMA = json.loads((DOCS / "cluster.schema.json").read_text())

@@ -14,7 +14,10 @@ from cluster.management.wish import document_of, load
 from cluster.models import AuditEvent, RealServer, VirtualService
 from cluster.wish_file import dump, parse
 from tests.build import WEB1, WEB2, bound, director
-from tests.wish_files import BAD_MEANING, BAD_SHAPE, BAD_TEXT, NOTES
+from tests.wish_files import NOTES
+from tests.wish_meanings import BAD_MEANING
+from tests.wish_shapes import BAD_SHAPE
+from tests.wish_texts import BAD_TEXT
 
 
 @pytest.fixture

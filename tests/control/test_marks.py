@@ -15,8 +15,8 @@ from cluster.lvs.table import ServiceAddress
 from cluster.management.wish import document_of, load
 from cluster.models import Host, RealServer, Run, Vip, VirtualService
 from tests.build import WEB1, eth_vip
+from tests.control.drains import advance, begin, say, weights
 from tests.control.test_comparing import observe, row
-from tests.control.test_draining import advance, begin, say, weights
 from tests.model_host import output
 
 State = Run.State

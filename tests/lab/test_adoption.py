@@ -93,6 +93,25 @@ def adopt_by_hand(site):
     return converged(site, site.attend(run))
 
 
+def adopt_and_repair(site):
+    by_hand = "ipvsadm -e -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 2"
+    site.lab.ssh("lb01", by_hand)
+    observe(site)
+    (line,) = row(site, "lb01").differences
+    adopting.adopt_line(site.host("lb01"), line["key"])
+    commands = sent()
+    run = converged(site, site.plan())
+    assert (sent(), run.revision.number) == (commands, 4)
+    site.lab.ssh("lb01", "ipvsadm -E -t 10.0.1.31:80 -s rr")
+    site.lab.ssh("lb01", "ipvsadm -e -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 7")
+    observe(site)
+    assert row(site, "lb01").count == 2
+    repair(site, keys=(row(site, "lb01").differences[1]["key"],))
+    assert row(site, "lb01").count == 1
+    repair(site, hosts=("lb01",))
+    assert row(site, "lb01").count == 0
+
+
 def test_a_cluster_built_by_hand_is_taken_over_under_traffic(site):
     before = site.everything()
     site.lab.ssh("client", "ip neigh flush dev eth0")  # it shall ask for the VIP
@@ -120,22 +139,7 @@ def test_a_cluster_built_by_hand_is_taken_over_under_traffic(site):
     site.converge()
 
     # ... and watched: what somebody changes by hand is adopted or repaired.
-    by_hand = "ipvsadm -e -t 10.0.1.31:80 -r 10.0.1.9:80 -g -w 2"
-    site.lab.ssh("lb01", by_hand)
-    observe(site)
-    (line,) = row(site, "lb01").differences
-    adopting.adopt_line(site.host("lb01"), line["key"])
-    commands = sent()
-    run = converged(site, site.plan())
-    assert (sent(), run.revision.number) == (commands, 4)
-    site.lab.ssh("lb01", "ipvsadm -E -t 10.0.1.31:80 -s rr")
-    site.lab.ssh("lb01", "ipvsadm -e -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 7")
-    observe(site)
-    assert row(site, "lb01").count == 2
-    repair(site, keys=(row(site, "lb01").differences[1]["key"],))
-    assert row(site, "lb01").count == 1
-    repair(site, hosts=("lb01",))
-    assert row(site, "lb01").count == 0
+    adopt_and_repair(site)
 
     good, bad, lasting = steady.counts(site.lab)
     assert (bad, good > first[0] + 100) == (0, True), (good, bad)

@@ -16,7 +16,7 @@ from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.validate import Draft, Server, Surroundings, check
 from cluster.lvs.wish import host_wishes
 from tests.build import NAMES, WEB1, WEB2, server, service, table, wish
-from tests.lvs.test_modes_plan import carried_out, cluster, lines, same
+from tests.lvs.modes import carried_out, cluster, lines, same
 
 DR, TUN, NAT = ForwardingMethod.DR, ForwardingMethod.TUN, ForwardingMethod.NAT
 GUE, GRE = Encapsulated("gue", 6080), Encapsulated("gre")

@@ -13,7 +13,7 @@ from cluster.lvs.table import Table
 from cluster.lvs.terms import ForwardingMethod
 from cluster.lvs.wish import host_wishes
 from tests.build import VIP, WEB1, WEB2, at, server, service, wish
-from tests.lvs.test_modes_plan import (
+from tests.lvs.modes import (
     FULLNAT,
     NAT,
     POOL,

@@ -15,7 +15,7 @@ from cluster.lvs.wish import ClusterWish, host_wishes
 from cluster.lvs.wish_edits import wish_edits
 from cluster.lvs.wish_file import Known, Refused, read
 from tests.build import NAMES, at, director, real_server, wish
-from tests.lvs.test_modes_plan import (
+from tests.lvs.modes import (
     FULLNAT,
     NAT,
     by,

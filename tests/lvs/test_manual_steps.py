@@ -9,7 +9,7 @@ from cluster.lvs.manual_steps import Family, commands, steps, task
 from cluster.lvs.table import Tunnel
 from cluster.lvs.terms import ForwardingMethod
 from tests.build import WEB1, server, service, wish
-from tests.lvs.test_modes_plan import cluster, same
+from tests.lvs.modes import cluster, same
 
 DR, TUN, NAT = ForwardingMethod.DR, ForwardingMethod.TUN, ForwardingMethod.NAT
 LINUX, FREEBSD, WINDOWS = Family

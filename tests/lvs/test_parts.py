@@ -19,7 +19,7 @@ from tests.build import (
     wish,
 )
 from tests.lvs.test_plan_properties import carried_out, tables
-from tests.model_host import apply_rule
+from tests.model_table import apply_rule
 
 ADD_BOTH = (
     "-A -t 10.0.1.31:80 -s rr",

@@ -5,7 +5,7 @@ from hypothesis import given
 from cluster.lvs import table_plan
 from cluster.lvs.rules import parse, render
 from cluster.lvs.table import Table
-from tests.model_host import apply_rule
+from tests.model_table import apply_rule
 from tests.tables import tables
 
 

@@ -7,7 +7,7 @@ from cluster.lvs.marks import MarkRule
 from cluster.lvs.packets import read_packets
 from cluster.models import VirtualService
 from tests.build import director
-from tests.views.test_service_form import (
+from tests.views.service_form import (
     CHECK,
     NEW,
     ROWS,
