@@ -24,6 +24,8 @@ from cluster.watch.points import Known, Points
 MOST_PARTS = 10
 # Less than this is called steady.
 STEADY = 0.1
+# From here on a rise is told in times, not in percent.
+TIMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,24 +246,27 @@ def summary(kind: Kind, line: Line, end: int) -> dict[str, str]:
 
 
 def trend(known: Sequence[float]) -> str:
-    """Compare the last third with the first one."""
-    third = len(known) // 3
+    """Say where it goes, and that there was nothing before it began."""
+    if not any(known):
+        return _("nothing moves") if len(known) >= 3 else ""
+    began = next(place for place, value in enumerate(known) if value)
+    third = (len(known) - began) // 3
     if not third:
-        return ""
-    before, after = fmean(known[:third]), fmean(known[-third:])
-    if before == after == 0:
-        return _("nothing moves")
-    if not before:
-        return _("rising from nothing")
+        return _("rising from nothing") if began else ""
+    words = _direction(fmean(known[began : began + third]), fmean(known[-third:]))
+    return _("nothing at first, then %(trend)s") % {"trend": words} if began else words
+
+
+def _direction(before: float, after: float) -> str:
+    """Compare the last third with the first one, which is not 0."""
     change = (after - before) / before
     if abs(change) < STEADY:
         return _("steady")
-    percent = {"n": count(abs(change) * 100)}
-    return (
-        _("rising by %(n)s %%") % percent
-        if change > 0
-        else _("falling by %(n)s %%") % percent
-    )
+    if change < 0:
+        return _("falling by %(n)s %%") % {"n": count(-change * 100)}
+    if change >= TIMES - 1:
+        return _("rising to %(n)s times as much") % {"n": count(change + 1)}
+    return _("rising by %(n)s %%") % {"n": count(change * 100)}
 
 
 def thinned(graphs: Graphs, rows: int) -> list[tuple[float, list[str]]]:

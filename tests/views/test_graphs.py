@@ -338,3 +338,23 @@ def test_a_real_server_of_a_mark_has_no_port():
     assert graph_data.label_of("10.0.1.7:0", names) == "10.0.1.7"
     assert graph_data.label_of("10.0.1.6:80", names) == "web1:80"
     assert graph_data.label_of("[fd00::7]:0", names) == "fd00::7"
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ([], ""),
+        ([0, 0], ""),
+        ([0] * 9, "nothing moves"),
+        ([5] * 9, "steady"),
+        ([5, 5, 5, 5, 4, 4], "falling by 20 %"),
+        ([5, 5, 5, 5, 7, 7], "rising by 40 %"),
+        ([1, 1, 1, 1, 6, 6], "rising to 6 times as much"),
+        ([0, 0, 0, 0, 5, 5, 5], "nothing at first, then steady"),
+        ([0] * 7 + [4, 4, 4, 4, 2, 2], "nothing at first, then falling by 50 %"),
+        ([0] * 7 + [4], "rising from nothing"),
+        ([4, 4, 0, 0], "falling by 100 %"),
+    ],
+)
+def test_the_time_before_there_was_anything_is_no_rise(known, words):
+    assert graph_data.trend(known) == words
