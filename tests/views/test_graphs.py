@@ -79,7 +79,7 @@ def test_the_numbers_are_told_in_words_and_in_a_table(recorded, operator):
 
 def test_what_the_director_cannot_see_is_said_and_is_no_zero(recorded, operator):
     html = text(operator, range="5m")
-    assert html.count("Not seen by the director") == 2
+    assert html.count("Replies are not seen by the director") == 2
     lines = data(operator, range="5m")["charts"]["bytes"]["lines"]
     assert [line["label"] for line in lines] == ["in"]
 
