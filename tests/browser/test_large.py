@@ -6,6 +6,8 @@ import sys
 import pytest
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def busy():
