@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import blake2b
 from math import nan
 from operator import itemgetter
 from sys import byteorder
@@ -20,6 +21,11 @@ COLUMNS = 5
 UNKNOWN = 2**64 - 1
 # The five of ``Rates``; NaN is "not known". Four bytes: it is what history keeps.
 RateColumns: TypeAlias = "tuple[array[float], ...]"
+
+
+def digest(words: Sequence[str]) -> bytes:
+    """Return few bytes that tell words from others."""
+    return blake2b("\n".join(words).encode(), digest_size=16).digest()
 
 
 def whole(words: Sequence[str]) -> array[int]:

@@ -7,7 +7,6 @@ director boots: then there is no rate until the next sample. None says "not know
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import nan
@@ -69,7 +68,9 @@ class Meter:
     """
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._taken: deque[_Taken] = deque(maxlen=window + 1)
+        self._window = window
+        # Not a deque: it takes half a kilobyte, times all directors.
+        self._taken: list[_Taken] = []
         self._boot_id = ""
         self._count = 0
         # The sample that a row started with, for those that started after the oldest.
@@ -108,6 +109,7 @@ class Meter:
             starts.update(dict.fromkeys(started, self._count))
         starts.update(dict.fromkeys(missing, self._count + 1))
         taken.append(_Taken(self._count, at, columns))
+        del taken[: -self._window - 1]
         first = taken[0]
         if len(taken) == 1:
             return (no_rates(len(columns[0])),) * len(columns)
@@ -120,10 +122,10 @@ class Meter:
         """Work out the rows again that started later than the others."""
         now, first = self._taken[-1], self._taken[0].number
         rates = tuple(column[:] for column in rates)
-        for row, number in [*self._starts.items()]:
-            if number <= first:
-                del self._starts[row]
-                continue
+        # A new one: a dictionary that was large once stays so.
+        starts = {row: n for row, n in self._starts.items() if n > first}
+        self._starts = starts
+        for row, number in starts.items():
             before = self._taken[number - first] if number < now.number else None
             for n, column in enumerate(rates):
                 column[row] = nan
@@ -138,7 +140,8 @@ class TotalMeter:
     have."""
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._taken: deque[tuple[Moment, Counters]] = deque(maxlen=window + 1)
+        self._window = window
+        self._taken: list[tuple[Moment, Counters]] = []
         self._boot_id = ""
 
     def add(self, at: Moment, boot_id: str, now: Counters) -> Rates | None:
@@ -150,6 +153,7 @@ class TotalMeter:
                 taken.clear()
         self._boot_id = boot_id
         taken.append((at, now))
+        del taken[: -self._window - 1]
         if len(taken) == 1:
             return None
         before, first = taken[0]

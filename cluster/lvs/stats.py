@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Self
 
-from cluster.lvs.columns import COLUMNS, UNKNOWN, Columns, whole, zeros
+from cluster.lvs.columns import COLUMNS, UNKNOWN, Columns, digest, whole, zeros
 from cluster.lvs.counters import Counters
 from cluster.lvs.kernel_table import row_key
 
@@ -68,10 +68,10 @@ class StatsReader:
     def __init__(self) -> None:
         # Not kept of a small listing that moves: it is read anew as a whole.
         self._data: bytes | None = b""
-        # Of the last listing: what is above the rows, and all marks and names. Nothing
-        # when a line was not understood.
+        # Of the last listing: what is above the rows, and a digest of all marks and
+        # names. Nothing when a line was not understood.
         self._head = b""
-        self._named = ""
+        self._named = b""
         self._listing = Listing()
 
     def read(self, data: bytes) -> Listing:
@@ -92,7 +92,7 @@ class StatsReader:
 
     def _read(self, data: bytes) -> None:
         self._head, self._listing = _read(data)
-        self._named = ""
+        self._named = b""
         if self._head and len(data) <= _BLOCK:
             words = _split(_text(data[len(self._head) :]))
             self._named = _named(words)
@@ -185,9 +185,9 @@ def _ends(words: list[str]) -> list[str]:
     return words[_WIDTH - 1 :: _WIDTH]
 
 
-def _named(words: list[str]) -> str:
-    """Return all but the numbers."""
-    return "\n".join(_marks(words) + _names(words) + _ends(words))
+def _named(words: list[str]) -> bytes:
+    """Return a digest of all but the numbers."""
+    return digest(_marks(words) + _names(words) + _ends(words))
 
 
 def _numbers(words: list[str]) -> Columns | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import compress
 
+from cluster.lvs.columns import digest
 from cluster.lvs.kernel_table import HEAD_LINES, parse_table
 from cluster.lvs.layout import Layout, TableColumns
 
@@ -25,7 +26,7 @@ class TableReader:
         # Which lines are real servers, what names them, and all other lines. Nothing
         # when a line was not understood.
         self._servers = self._others = b""
-        self._names = self._rest = ""
+        self._names, self._rest = b"", ""
 
     def read(self, text: str) -> TableColumns:
         lines = text.split("\n")
@@ -41,7 +42,7 @@ class TableReader:
         flags = [line.split()[:1] == ["->"] for line in lines]
         flags[:HEAD_LINES] = [False] * len(flags[:HEAD_LINES])
         self._servers = self._others = b""
-        if not found.unknown and sum(flags) == len(layout.endpoints):
+        if not found.unknown and sum(flags) == len(layout.forwards):
             self._servers = bytes(flags)
             self._others = bytes(not one for one in flags)
             self._names = _named(" ".join(compress(lines, self._servers)).split())
@@ -58,7 +59,7 @@ class TableReader:
         # A line that was cut off or is longer would shift the words of the next.
         text = " ".join(compress(lines, self._servers))
         words, layout = text.split(), self._table.layout
-        count = len(layout.endpoints)
+        count = len(layout.forwards)
         if len(words) != _WORDS * count or words[0::_WORDS].count("->") != count:
             return None
         if _named(words) != self._names or not _is_plain(text, count):
@@ -71,10 +72,10 @@ class TableReader:
             return None
 
 
-def _named(words: list[str]) -> str:
-    """Return what seldom changes: where real servers are, how they get their packets,
-    and their weights."""
-    return "\n".join(words[1::_WORDS] + words[2::_WORDS] + words[3::_WORDS])
+def _named(words: list[str]) -> bytes:
+    """Return a digest of what seldom changes: where real servers are, how they get their
+    packets, and their weights."""
+    return digest(words[1::_WORDS] + words[2::_WORDS] + words[3::_WORDS])
 
 
 def _is_plain(text: str, arrows: int) -> bool:

@@ -7,7 +7,6 @@ than to keep 30 sums here.
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from math import nan
 from typing import Any, NamedTuple
 
@@ -35,7 +34,7 @@ class Sparks:
         self._slot: int | None = None
         self._layout = Layout()
         self._ticks: list[array[float]] = []
-        self._columns: deque[array[float]] = deque(maxlen=POINTS)
+        self._columns: list[array[float]] = []
         # Of another worker, until the first sample says which rows there are.
         self._others: dict[str, list[float | None]] = {}
 
@@ -85,6 +84,7 @@ class Sparks:
         self._columns.append(self._means())
         missed = no_rates(1 + self._layout.rows)
         self._columns.extend([missed] * min(max(slots - 1, 0), POINTS))
+        del self._columns[:-POINTS]
         self._ticks = []
 
     def _means(self) -> array[float]:
