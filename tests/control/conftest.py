@@ -3,12 +3,25 @@
 import pytest
 
 from cluster.control import steps
+from tests.control.start import begin_with
 from tests.lab_in_memory import Lab
 
 
 @pytest.fixture
 def lab(db):
     return Lab()
+
+
+@pytest.fixture
+def applied(lab):
+    """The service of the notes, applied."""
+
+    def make(lab):
+        lab.want()
+        assert lab.apply().state == "converged"
+
+    begin_with(lab, "applied", make)
+    return lab
 
 
 @pytest.fixture

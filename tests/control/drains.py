@@ -13,6 +13,7 @@ from cluster.drains import propose
 from cluster.lvs.drain import Choice
 from cluster.models import Drain
 from tests.build import WEB1, at
+from tests.control.start import begin_with
 
 MINUTE = timedelta(minutes=1)
 CHOICE = Choice(patience=10 * MINUTE)
@@ -21,10 +22,13 @@ CHOICE = Choice(patience=10 * MINUTE)
 @pytest.fixture
 def serving(lab):
     """The service of the notes, applied, with weights 3 and 3."""
-    service = lab.want()
-    service.servers.update(weight=3)
-    lab.apply()
-    return service
+
+    def make(lab):
+        lab.want().servers.update(weight=3)
+        assert lab.apply().state == "converged"
+
+    begin_with(lab, "serving", make)
+    return lab.cluster.services.get()
 
 
 def begin(lab, choice=CHOICE, floor=50, address=WEB1, only=(), **more):

@@ -16,13 +16,6 @@ TEXT = facts.BOOT_TEXT.command
 GONE = b"-d -t 10.0.1.31:80 -r 10.0.1.6:80\n"
 
 
-@pytest.fixture
-def applied(lab):
-    lab.want()
-    assert lab.apply().state == Run.State.CONVERGED
-    return lab
-
-
 def text(lab):
     return lab.models["lb01"].state.boot.text
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from celery import current_app
 from django.utils import timezone
 
@@ -14,13 +13,6 @@ from cluster.models import Comparison, Run
 from cluster.models.comparisons import LONGEST_WAIT, READING, period
 
 WEIGHT_5 = "-e -t 10.0.1.31:80 -r 10.0.1.6:80 -g -w 5"
-
-
-@pytest.fixture
-def applied(lab):
-    lab.want()
-    assert lab.apply().state == Run.State.CONVERGED
-    return lab
 
 
 def row(lab, name):

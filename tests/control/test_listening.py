@@ -16,13 +16,6 @@ from tests.model_host import ModelHost
 RIP_ONLY = "tcp LISTEN 0 511 10.0.1.6:80 0.0.0.0:*\n"
 
 
-@pytest.fixture
-def applied(lab):
-    lab.want()
-    assert lab.apply().state == Run.State.CONVERGED
-    return lab
-
-
 def missing(lab, name="web1"):
     found = lab.host(name).facts["listening"]
     return found and found["missing"]
