@@ -114,7 +114,8 @@ class Sink:
     """Take a channel's data in the thread that reads the connection.
 
     It stands in for the buffer of a paramiko channel: no second thread, no queue.
-    `take` gets every chunk and says whether the host may send as much again.
+    `take` gets every chunk and says whether the host may send as much again; `ended`
+    is set when there is no more.
     """
 
     def __init__(
@@ -122,12 +123,13 @@ class Sink:
         connection: "Connection",
         channel: paramiko.Channel,
         take: Callable[[bytes], bool],
+        ended: threading.Event | None = None,
     ) -> None:
         self._connection = connection
         self._channel = channel
         self._take = take
         self._owed = 0
-        self.ended = threading.Event()
+        self._ended = ended
 
     def feed(self, data: bytes) -> None:
         if self._take(data):
@@ -146,7 +148,8 @@ class Sink:
 
     def close(self) -> None:
         """Note the end of the data. paramiko holds the channel's lock: do no more."""
-        self.ended.set()
+        if self._ended is not None:
+            self._ended.set()
 
     def __len__(self) -> int:
         return 0
@@ -193,8 +196,6 @@ class Connection(Together):
         """End everything at once and wait for the reading thread."""
         self.close()
         self.wire.close()
-        # The timer of a handshake that did not get far would live on for seconds.
-        self.packetizer.complete_handshake()
         self.wait_for_end(2.0)
 
     def stream_to(self, channel: paramiko.Channel, sink: Sink) -> None:
@@ -286,6 +287,7 @@ def _exchange_keys(
     connection.start_client(event=done)
     in_time = done.wait(deadline.left)
     if in_time and connection.is_active():
+        connection.completion_event = None  # a kilobyte, times all connections
         return connection
     error = connection.get_exception()
     connection.hang_up()

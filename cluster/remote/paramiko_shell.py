@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
+from threading import Event
 from typing import Any, cast
 
 import paramiko
@@ -182,10 +183,12 @@ class _Capped:
 class _Arriving(Sink):
     """Hands data to another thread, up to an end that is None."""
 
-    def __init__(self, connection: Connection, channel: paramiko.Channel) -> None:
+    def __init__(
+        self, connection: Connection, channel: paramiko.Channel, ended: Event
+    ) -> None:
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._drained = 0
-        super().__init__(connection, channel, self._put)
+        super().__init__(connection, channel, self._put, ended)
 
     def _put(self, data: bytes) -> bool:
         self._queue.put(data)
@@ -226,10 +229,10 @@ class _Call:
         channel = self._open()
         out = _Capped(STDOUT_CAP)
         try:
-            stdout = Sink(self._connection, channel, out.take)
-            self._ask(channel, stdout)
+            ended = Event()
+            self._ask(channel, Sink(self._connection, channel, out.take, ended))
             return Output(
-                exit_status=self._end(channel, stdout),
+                exit_status=self._end(channel, ended),
                 stdout=out.data,
                 stderr=self._complaints.data,
                 seconds=time.monotonic() - self._started,
@@ -245,14 +248,15 @@ class _Call:
         channel = self._open()
         self._reader = reader
         try:
-            stdout = _Arriving(self._connection, channel)
+            ended = Event()
+            stdout = _Arriving(self._connection, channel, ended)
             self._ask(channel, stdout)
             for chunk in stdout.chunks(self.deadline):
                 for answer in reader.feed(chunk):
                     yield self._output(answer)
                 if reader.is_over:
                     return
-            status = self._end(channel, stdout)
+            status = self._end(channel, ended)
             said = self._complaints.data.decode("utf-8", "replace").strip()
             words = f"ended the commands early, with the status {status}"
             words = f"{words}: {said[:300]}" if said else words
@@ -297,10 +301,10 @@ class _Call:
         self._connection.request_exec(channel, sent_line(self._command))
         self._send_input(channel)
 
-    def _end(self, channel: paramiko.Channel, stdout: Sink) -> int:
+    def _end(self, channel: paramiko.Channel, ended: Event) -> int:
         """Wait for the end of the output, and return the exit status."""
         # recv_exit_status knows no timeout, so wait for what it waits for.
-        for event in (stdout.ended, channel.status_event):
+        for event in (ended, channel.status_event):
             if not event.wait(self.deadline.left):
                 raise TimeoutError
         if channel.chanid in self._connection.refused:
