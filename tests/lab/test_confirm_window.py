@@ -39,6 +39,8 @@ def site(lab, db):
     site.cluster.confirm_seconds = SECONDS
     site.cluster.save()
     yield site
+    if not is_reached(site):  # a test that failed has left it cut off
+        lab.power("lb01", "reset")
     lab.clean()
 
 
