@@ -16,6 +16,7 @@ SECONDS = {
     "lab/test_ipv6.py": 150,
     "lab/test_instances.py": 130,
     "lab/test_files.py": 90,
+    "lab/test_marks.py": 80,
     "lab/test_look.py": 80,
     "lab/test_privileges.py": 80,
 }

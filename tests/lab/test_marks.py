@@ -70,7 +70,6 @@ def is_refused(site, place):
     return site.lab.ssh("client", f"curl -sm 5 http://{place}/; echo $?") == "7\n"
 
 
-@pytest.mark.long
 def test_two_vips_without_persistence_are_balanced_together(site, before):
     site.want_marked(f"{VIP} tcp 80\n{VIP2} tcp 8000-8100")
     site.converge()

@@ -22,12 +22,7 @@ from tests.lab.test_ipv6 import outside as outside6
 from tests.lab.test_marks import FWM7, RULES, VIP, VIP2, VIP6, before, site, urls
 from tests.lab.test_reboot import reset
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.long,
-    pytest.mark.django_db,
-    pytest.mark.timeout(600),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(600)]
 __all__ = ["before", "outside6", "site"]  # fixtures are used by their names
 
 
@@ -40,6 +35,7 @@ def test_ipv6_by_nat(site, outside6, before):
     assert seen.split()[0] == OUTSIDE6
 
 
+@pytest.mark.long
 def test_a_port_moves_under_a_mark_and_back_without_a_gap(site, before):
     plain = site.want()
     site.converge()
@@ -61,6 +57,7 @@ def test_a_port_moves_under_a_mark_and_back_without_a_gap(site, before):
     assert "MARK" not in site.lab.ssh("lb01", RULES)
 
 
+@pytest.mark.long
 def test_the_mark_is_there_again_after_a_power_cut(site):
     found = site.everything()
     site.want_marked(f"{VIP} tcp 80,8080\n{VIP2} tcp 80", persistence=60)
@@ -82,6 +79,7 @@ def test_the_mark_is_there_again_after_a_power_cut(site):
     assert site.everything() == found
 
 
+@pytest.mark.long
 def test_what_was_built_by_hand_is_adopted_without_one_command(site):
     lab = site.lab
     found = site.everything()
@@ -122,6 +120,7 @@ def test_what_was_built_by_hand_is_adopted_without_one_command(site):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.long
 @pytest.mark.parametrize("family", [4, 6])
 def test_the_live_page_counts_what_the_kernel_counts(lab, transactional_db, family):
     lab.clean()

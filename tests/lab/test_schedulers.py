@@ -14,12 +14,7 @@ import pytest
 from cluster.models import RealServer, VirtualService
 from tests.lab.site import Site
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.long,
-    pytest.mark.django_db,
-    pytest.mark.timeout(900),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(900)]
 VIP = "10.0.1.31"
 WEBS = ("web1", "web2")
 SOURCES = [f"10.0.1.{n}" for n in range(111, 123)]
@@ -188,6 +183,7 @@ SIP = """
 """
 
 
+@pytest.mark.long
 def test_calls_of_one_client_are_spread_and_each_stays_where_it_is(site):
     service = site.want(port=5060, protocol="udp", persistence=300)
     site.converge()
