@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 # So long after one round the next begins: whatever came meanwhile is read together.
-PAUSE = 0.1
+PAUSE = 0.05
 Work = Callable[[], None]
 # Reads what has come; returns work that may block, or None to be called again.
 Look = Callable[[], Work | None]
