@@ -122,7 +122,7 @@ def test_a_director_that_lost_its_network_is_said(applied, run_command):
 def test_lines_that_nobody_understands_are_kept(applied, run_command, monkeypatch):
     odd = "-A -t 10.0.1.31:81 -s rr --new-option"
     monkeypatch.setattr(
-        "tests.model_host.rules.render", lambda _table: odd + "\n", raising=True
+        "tests.model_table.rules.render", lambda _table: odd + "\n", raising=True
     )
     done = run_command("observe", "lab", "--json")
     assert host(done, "lb01")["state"]["not_understood"] == [odd]
