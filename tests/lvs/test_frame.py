@@ -22,6 +22,9 @@ from cluster.lvs.privileges import allowed
 from cluster.remote.frames import FrameReader
 from tests.lvs.samples import sample
 
+# It waits for the clock: not in make check.
+pytestmark = pytest.mark.slow
+
 BOOT = "53fe3d50-5b9c-4c5f-8dfc-ec78eac47349"
 
 

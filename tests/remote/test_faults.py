@@ -18,6 +18,9 @@ from cluster.remote.shell import (
 )
 from tests.remote.sshd import free_port
 
+# It waits for the clock: not in make check.
+pytestmark = pytest.mark.slow
+
 ECHO = Command(("echo", "hello"))
 
 

@@ -11,6 +11,9 @@ from cluster.lvs.command import Command
 from cluster.remote.paramiko_shell import open_shell
 from cluster.remote.shell import NothingSent, OutcomeUnknown
 
+# It waits for the clock: not in make check.
+pytestmark = pytest.mark.slow
+
 ECHO = Command(("echo", "hello"))
 
 

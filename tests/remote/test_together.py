@@ -13,6 +13,9 @@ from cluster.remote.stream import open_stream
 from tests.remote.sshd import Sshd
 from tests.remote.test_stream import Watching, loop
 
+# It waits for the clock: not in make check.
+pytestmark = pytest.mark.slow
+
 SLOW = 0.8  # seconds between frames: longer than a thread waits
 BIG = (
     "n=0; while n=$((n + 1)); head -c 700000 /dev/zero; "
