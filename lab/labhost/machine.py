@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from labhost import process
+from labhost import process, registers
 from labhost.instance import Instance
 from labhost.network import inside, make_tap
 from labhost.seed import forget_host_key, seed_folder, write_seed
@@ -42,8 +42,9 @@ def power_on(instance: Instance, host: Host, image: Path) -> None:
     write_seed(instance, host)
     forget_host_key(instance, host)
     make_tap(instance, host)
+    kernel = [*registers.prefix(), "linux.uml", *_kernel_words(instance, host)]
     process.start(
-        [*inside(instance), "linux.uml", *_kernel_words(instance, host)],
+        [*inside(instance), *kernel],
         record=record(instance, host),
         log=folder / "console.log",
         cwd=folder,

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
+from labhost import registers
 from labhost.image import MODULES
 from labhost.network import fresh_namespace
 from labhost.trouble import Impossible, last_line
@@ -39,9 +40,10 @@ def meet_needs(say: Callable[[str], None]) -> None:
 
 def _missing() -> list[str]:
     programs = PROGRAMS if os.geteuid() == 0 else PROGRAMS | WITHOUT_ROOT
-    return sorted(
-        {package for name, package in programs.items() if not shutil.which(name)}
-    )
+    missing = {package for name, package in programs.items() if not shutil.which(name)}
+    if registers.too_many():
+        missing.update(registers.compiler_packages())
+    return sorted(missing)
 
 
 def _install(packages: list[str], say: Callable[[str], None]) -> None:
