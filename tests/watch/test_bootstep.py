@@ -10,8 +10,7 @@ from cluster.models import WatchLease
 
 
 def worker(queue, environment):
-    words = [sys.executable, "-m", "celery", "-A", "piranha_web", "worker"]
-    words += ["--pool", "threads", "--concurrency", "1", "-Q", queue]
+    words = [sys.executable, "-m", "piranha_web.worker", queue]
     return subprocess.Popen(words, env=environment)
 
 
