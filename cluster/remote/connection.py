@@ -10,7 +10,7 @@ import io
 import socket
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -161,23 +161,22 @@ class Connection(Together):
     `on_end` and `on_channel_end` are called in the reading thread, without locks.
     """
 
+    __slots__ = ("on_channel_end", "refused")
+    _preferred_ciphers = CIPHERS
+    _preferred_macs = MACS
+    # A build of the cryptography package may lack one (mlkem in old ones).
+    _preferred_kex = tuple(
+        name
+        for name in KEY_EXCHANGES
+        if name in paramiko.Transport._kex_info  # type: ignore[attr-defined]  # noqa: SLF001
+    )
+    _preferred_compression = ("none",)
+
     def __init__(self, wire: Wire, signatures: tuple[str, ...]) -> None:
         super().__init__(wire)
         self.refused: set[int] = set()
         self.on_channel_end: Callable[[paramiko.Channel], None] | None = None
-        self._channel_handler_table = {
-            **self._channel_handler_table,
-            MSG_CHANNEL_FAILURE: self._note_refused,
-            MSG_CHANNEL_CLOSE: self._note_closed,
-        }
-        options = self.get_security_options()
-        options.ciphers = CIPHERS
-        options.digests = MACS
-        # A build of the cryptography package may lack one (mlkem in old ones).
-        known = self._kex_info  # type: ignore[attr-defined]
-        options.kex = tuple(name for name in KEY_EXCHANGES if name in known)
-        options.key_types = signatures
-        options.compression = ("none",)
+        self.get_security_options().key_types = signatures
 
     def get_exception(self) -> Exception | None:
         """Return what ended the connection, always as one of FAULTS.
@@ -220,14 +219,27 @@ class Connection(Together):
         channel._event_pending()  # type: ignore[attr-defined]  # noqa: SLF001
         self.send_soon(message)
 
-    def _note_refused(self, channel: paramiko.Channel, message: Any) -> None:
-        self.refused.add(channel.chanid)
+    @staticmethod
+    def _note_refused(channel: paramiko.Channel, message: Any) -> None:
+        _connection_of(channel).refused.add(channel.chanid)
         channel._request_failed(message)  # type: ignore[attr-defined]  # noqa: SLF001
 
-    def _note_closed(self, channel: paramiko.Channel, message: Any) -> None:
+    @staticmethod
+    def _note_closed(channel: paramiko.Channel, message: Any) -> None:
         channel._handle_close(message)  # type: ignore[attr-defined]  # noqa: SLF001
-        if self.on_channel_end is not None:
-            self.on_channel_end(channel)
+        on_channel_end = _connection_of(channel).on_channel_end
+        if on_channel_end is not None:
+            on_channel_end(channel)
+
+    _channel_handler_table: ClassVar = {
+        **Together._channel_handler_table,  # noqa: SLF001
+        MSG_CHANNEL_FAILURE: _note_refused,
+        MSG_CHANNEL_CLOSE: _note_closed,
+    }
+
+
+def _connection_of(channel: paramiko.Channel) -> Connection:
+    return cast(Connection, channel.transport)
 
 
 def connect(target: Target, deadline: Deadline) -> Connection:

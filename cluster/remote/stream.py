@@ -7,6 +7,7 @@ format.
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import paramiko
@@ -26,6 +27,7 @@ from cluster.remote.shell import (
     NothingSent,
     Output,
     RemoteError,
+    Secret,
     Shell,
     StreamEnded,
     Target,
@@ -60,6 +62,8 @@ def open_stream(
     """
     deadline = Deadline(timeout)
     connection = connect(target, deadline)
+    # For its name and place: the key is not kept as long as the stream.
+    target = replace(target, private_key=Secret(""))
     stream = Stream(target, connection, on_frame, on_end, largest)
     try:
         stream.start(command, deadline)

@@ -54,8 +54,6 @@ class Wire:
         self._sock = sock
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
-        self._writable = select.poll()
-        self._writable.register(sock, select.POLLOUT)
         self._ahead = b""
         self._position = 0
         # paramiko asks for this name when it stops its thread.
@@ -130,10 +128,15 @@ class Wire:
                 return self._sock.send(data)
             except BlockingIOError:
                 left = max(0.0, give_up_at - time.monotonic())
-                if not self._writable.poll(left * 1000):
+                if not self._becomes_writable(left):
                     # Half a packet may be out: nothing sensible can follow it.
                     self.close()
                     raise ConnectionAbortedError("takes no more data") from None
+
+    def _becomes_writable(self, seconds: float) -> bool:
+        writable = select.poll()
+        writable.register(self._sock, select.POLLOUT)
+        return bool(writable.poll(seconds * 1000))
 
     def settimeout(self, timeout: float | None) -> None:
         """Ignore paramiko's wish for 0.1 s: see IDLE and `give_up_at`."""

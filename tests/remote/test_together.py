@@ -1,15 +1,18 @@
 """Streams that are read in one thread, over a real sshd."""
 
+import socket
 import threading
 import time
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from cluster.lvs.command import Command
 from cluster.remote.paramiko_shell import new_key_pair
 from cluster.remote.rounds import ROUNDS
 from cluster.remote.stream import open_stream
+from cluster.remote.together import HANDLERS
 from tests.remote.sshd import Sshd
 from tests.remote.test_stream import Watching, loop
 
@@ -63,6 +66,23 @@ def test_twenty_quiet_streams_have_no_threads(watch):
     for one in watchings:
         one.stream.close()
         assert one.end() is None
+
+
+def test_a_quiet_stream_keeps_neither_the_login_nor_its_key(watch):
+    watching = shared(watch(loop(SLOW)))
+    connection = watching.stream._connection
+    assert connection.auth_handler is None
+    assert connection.host_key is None
+    assert watching.stream._target.private_key.reveal() == ""
+    # A dictionary doubles above 85 entries, and above 42.
+    assert len(vars(connection)) <= 85
+    assert len(vars(connection.packetizer)) <= 42
+
+
+def test_the_table_of_handlers_is_that_of_paramiko():
+    with socket.socket() as sock:
+        table = paramiko.Transport(sock)._handler_table
+    assert {kind: method.__name__ for kind, method in table.items()} == HANDLERS
 
 
 def test_a_command_runs_beside_again_and_again(watch):
