@@ -126,6 +126,7 @@ def _alone(worker: _Worker, opening: float) -> Iterator[Result]:
 
 def _handed_over(first: _Worker, second: _Worker) -> Iterator[Result]:
     from cluster.models import WatchLease
+    from cluster.watch import leases
 
     def shares() -> list[int]:
         rows = WatchLease.objects.filter(owner__isnull=False)
@@ -138,10 +139,33 @@ def _handed_over(first: _Worker, second: _Worker) -> Iterator[Result]:
     yield Result("shared", [took], at_most(30), "s until each has half")
     owners = WatchLease.objects.filter(director__in=map(int, second.heard(5.0)))
     (heir,) = set(owners.values_list("owner", flat=True)) & own
+    last = set(
+        WatchLease.objects.exclude(owner=heir).values_list("director", flat=True)
+    )
+    killed = time.time()
     first.kill()
     mine = WatchLease.objects.filter(owner=heir)
     took = _until(lambda: mine.count() == DIRECTORS)
     all_of_them = took + _until(lambda: len(second.heard(5.0)) == DIRECTORS)
     note = f"every director heard again after {all_of_them:.0f} s"
-    # A lease of 10 s, found out in the next cycle of 2 s.
-    yield Result("taken_over", [took], at_most(12.5), "s after SIGKILL", note)
+    within = at_most(leases.LEASE.total_seconds() + 1)
+    yield Result("taken_over", [took], within, "s after SIGKILL", note)
+    time.sleep(5)  # what came by then is written by now
+    gaps = _gaps(last, killed)
+    note = f"the longest; median {gaps[len(gaps) // 2]:.1f} s"
+    promise = at_most(leases.LONGEST_GAP.total_seconds())
+    yield Result("gap", gaps[-1:], promise, "s without readings", note)
+
+
+def _gaps(directors: set[int], killed: float) -> list[float]:
+    """Return how long each of those that the killed worker had was without readings."""
+    from cluster.models import Reading
+
+    moments: dict[int, list[float]] = {pk: [] for pk in directors}
+    rows = Reading.objects.filter(director__in=directors)
+    for director, at in rows.order_by("at").values_list("director", "at"):
+        moments[director].append(at)
+    return sorted(
+        min(at for at in some if at >= killed) - max(at for at in some if at < killed)
+        for some in moments.values()
+    )

@@ -10,6 +10,7 @@ as long, because nothing that it needs is left in the caches of the processor.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import threading
@@ -26,6 +27,7 @@ from django.db import (
     InterfaceError,
     close_old_connections,
     connections,
+    transaction,
 )
 from django.utils import timezone
 
@@ -47,6 +49,8 @@ log = logging.getLogger(__name__)
 
 CYCLE = 2.0
 STEP = 0.25
+# While logins go on: the next begin when others have ended, not a quarter second later.
+OPENING_STEP = 0.05
 # Frames wait so long for others of the same round (remote/rounds.py): they are read
 # together, and the bell is rung once.
 GATHER = 0.05
@@ -83,6 +87,7 @@ class Watcher:
         self._lookout = Lookout(self._streams.get)
         self._told: dict[int, RemoteError] = {}
         self._cycles = 0
+        self._first_end = math.inf
         self._stopping = threading.Event()
         self._news = threading.Event()
         self._manager = threading.Thread(target=self._manage, name="watch")
@@ -112,13 +117,14 @@ class Watcher:
     # -- the manager thread -----------------------------------------------------------
 
     def _manage(self) -> None:
-        next_cycle = 0.0
+        next_cycle, pause = 0.0, STEP
         try:
-            while not self._stopping.wait(STEP):
-                if time.monotonic() >= next_cycle:
-                    next_cycle = time.monotonic() + CYCLE
+            while not self._stopping.wait(pause):
+                if (now := time.monotonic()) >= next_cycle:
+                    self._first_end = math.inf
                     self._try_cycle()
-                self._step()
+                    next_cycle = min(now + CYCLE, self._first_end)
+                pause = OPENING_STEP if self._step() else STEP
         finally:
             self._end()
             if not self._stopping.is_set():
@@ -127,11 +133,13 @@ class Watcher:
                 log.critical("The watcher has failed; this worker ends.")
                 os.kill(os.getpid(), signal.SIGTERM)
 
-    def _step(self) -> None:
+    def _step(self) -> int:
+        """Look after each stream; return how many are being opened."""
         opening = sum(stream.is_opening for stream in self._streams.values())
         for stream in self._streams.values():
             stream.step(may_open=opening < OPEN_AT_ONCE)
             opening += stream.is_opening
+        return opening
 
     def _try_cycle(self) -> None:
         try:
@@ -142,8 +150,8 @@ class Watcher:
             log.warning("The database did not answer the watcher: %s", error)
 
     def _cycle(self) -> None:
-        mine = leases.renew(self.owner)
         fair = leases.fair_share(self.owner)
+        mine = self._keep()
         mine |= leases.claim(self.owner, fair - len(mine))
         surplus = sorted(mine)[fair:]
         mine.difference_update(surplus)
@@ -154,7 +162,7 @@ class Watcher:
         if surplus:
             leases.release(self.owner, surplus)
         self._tell_troubles()
-        self._write_readings()
+        self._first_end = time.monotonic() + leases.first_end(self.owner)
 
     def _settle(self, mine: set[int]) -> None:
         """Have exactly the streams of *mine*, each with the login of its row now."""
@@ -235,23 +243,31 @@ class Watcher:
         same = told is not None and str(told) == said
         return told if same else RemoteError(name, said)
 
-    def _write_readings(self) -> None:
+    def _keep(self) -> set[int]:
+        """Renew our leases and write down what came; return what is ours."""
         with self._lock:
             rows, self._readings = self._readings, []
-        rows = [row for row in rows if row[0] in self._streams]
         try:
-            readings.write(rows)
+            return self._renew_and_write(rows)
         except IntegrityError:
             # One was deleted a moment ago: the readings of the others are kept.
             there = set(Host.objects.values_list("pk", flat=True))
-            readings.write([row for row in rows if row[0] in there])
+            return self._renew_and_write([row for row in rows if row[0] in there])
+
+    @transaction.atomic
+    def _renew_and_write(self, rows: list[readings.Row]) -> set[int]:
+        # Both or nothing: so what a killed worker has not written is no older than its
+        # leases, and nobody writes what another one watches.
+        mine = leases.renew(self.owner)
+        readings.write([row for row in rows if row[0] in mine])
+        return mine
 
     def _end(self) -> None:
         # Streams first: a director that is given back has no watcher any more.
         self._stop_streams(list(self._streams.values()))
         try:
+            self._keep()
             leases.release(self.owner, self._streams)
-            self._write_readings()
         except (DatabaseError, InterfaceError) as error:
             log.warning("Leases are left to run out: %s", error)
         leases.leave(self.owner)

@@ -1,3 +1,4 @@
+import math
 import uuid
 from datetime import timedelta
 
@@ -51,11 +52,24 @@ def test_a_dead_worker_is_followed_when_its_lease_is_over(directors):
     assert leases.renew(ME) == set()  # it comes back and finds that it was followed
 
 
-def test_a_lease_that_ran_out_is_not_renewed_but_claimed(directors):
+def test_a_lease_that_is_renewed_too_late_is_kept_while_nobody_has_taken_it(directors):
     leases.claim(ME, 5)
     expire()
-    assert leases.renew(ME) == set()
-    assert leases.claim(ME, 5) == set(directors)
+    assert leases.renew(ME) == set(directors)
+    assert leases.claim(YOU, 5) == set()
+
+
+def test_a_worker_looks_again_when_the_first_lease_of_another_ends(directors):
+    assert leases.first_end(ME) == math.inf
+    leases.claim(ME, 2)
+    assert leases.first_end(ME) == math.inf
+    leases.claim(YOU, 3)
+    assert 4 < leases.first_end(ME) <= leases.LEASE.total_seconds()
+    soon = timezone.now() + timedelta(seconds=2)
+    WatchLease.objects.filter(director=directors[4]).update(until=soon)
+    assert 0 < leases.first_end(ME) <= 2
+    expire()
+    assert leases.first_end(ME) == math.inf
 
 
 def test_what_is_released_is_free_at_once(directors):
@@ -84,6 +98,17 @@ def test_living_workers_share(directors):
     assert leases.fair_share(ME) == 3
     leases.leave(YOU)
     assert leases.fair_share(ME) == 5
+
+
+def test_a_dead_worker_counts_no_more_when_its_leases_end(directors):
+    leases.living_workers(YOU)
+    leases.claim(YOU, 5)
+    (said_at,) = store.client().zmscore("watch:workers", [str(YOU)])
+    store.client().zadd(
+        "watch:workers", {str(YOU): said_at - leases.LEASE.total_seconds()}
+    )
+    expire()
+    assert leases.claim(ME, leases.fair_share(ME)) == set(directors)
 
 
 def test_without_the_cache_the_leases_say_who_lives(directors, settings, tmp_path):

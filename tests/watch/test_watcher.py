@@ -2,12 +2,16 @@
 
 import threading
 import time
+import uuid
+from datetime import timedelta
 
 import pytest
+from django.db import DatabaseError
+from django.utils import timezone
 
 from cluster.models import Host, Reading, WatchLease
 from cluster.remote.paramiko_shell import new_key_pair
-from cluster.watch import readings, store
+from cluster.watch import leases, readings, store
 from cluster.watch.packing import row as packed_row
 from cluster.watch.stream import DirectorStream
 from cluster.watch.watcher import Watcher
@@ -186,6 +190,40 @@ def test_two_workers_share_and_one_follows_the_other(start, make_director):
     assert first.watched | second.watched == hosts
     first.stop()
     eventually(lambda: second.watched == hosts)
+
+
+def test_it_takes_over_at_the_end_of_a_lease_not_with_its_next_cycle(
+    start, make_director, monkeypatch
+):
+    monkeypatch.setattr("cluster.watch.watcher.CYCLE", 60.0)
+    lb01, end = make_director(), timezone.now() + timedelta(seconds=2)
+    dead = uuid.uuid4()
+    WatchLease.objects.create(director=lb01, owner=dead, until=end)
+    watcher = start()
+    eventually(lambda: watcher.watched)
+    assert timezone.now() >= end
+
+
+def test_what_it_heard_is_written_with_its_lease_or_not_at_all(
+    make_director, monkeypatch
+):
+    mine, lost = make_director(1).pk, make_director(2).pk
+    watcher, other = Watcher(), uuid.uuid4()
+    leases.claim(watcher.owner, 2)
+    WatchLease.objects.filter(director=lost).update(owner=other)
+    watcher._readings = [(mine, 1.0, b"a"), (lost, 1.0, b"b")]
+    assert watcher._keep() == {mine}
+    assert list(Reading.objects.values_list("director", "at")) == [(mine, 1.0)]
+
+    (until,) = WatchLease.objects.filter(director=mine).values_list("until", flat=True)
+    monkeypatch.setattr(readings, "write", broken_database)
+    with pytest.raises(DatabaseError):
+        watcher._keep()
+    assert WatchLease.objects.get(director=mine).until == until
+
+
+def broken_database(_rows):
+    raise DatabaseError
 
 
 def test_it_stops_within_five_seconds_and_gives_its_directors_back(
