@@ -17,6 +17,9 @@ from paramiko.packet import NeedRekeyException, Packetizer
 from cluster.remote.wire import Wire
 
 TAG = 16
+# So many packets are handed on in one go: no host has the thread that others share for
+# itself, however fast it sends. The frame of a large director has fewer.
+MOST_AT_ONCE = 256
 # Where data begins: after the length of the padding, the kind, and four bytes each for
 # the channel and the length of the data.
 _DATA = 10
@@ -73,13 +76,14 @@ class Packets(Packetizer):
     def read_message(self) -> tuple[int, paramiko.Message]:
         """Return the next message that is not for a sink: its kind, and the rest.
 
+        Also, after so many packets for sinks, one that may be ignored.
         Raises what paramiko's does: SSHException, EOFError, OSError, NeedRekeyException;
         and Quiet.
         """
         if self._engine is None:
             return super().read_message()
         record, decrypt, sinks = self._record, self._engine.decrypt, self.sinks
-        while True:
+        for _ in range(MOST_AT_ONCE):
             packet = record()
             nonce = self._fixed + self._counter.to_bytes(8, "big")
             plain: bytes = decrypt(nonce, packet[4:], packet[:4])
@@ -98,7 +102,8 @@ class Packets(Packetizer):
             if self._interrupted or self.need_rekey():
                 # Who called us sees to that before it reads on.
                 self._interrupted = False
-                return MSG_IGNORE, paramiko.Message()
+                break
+        return MSG_IGNORE, paramiko.Message()
 
     def _record(self) -> bytes:
         while True:

@@ -16,7 +16,6 @@ import signal
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -43,7 +42,12 @@ from cluster.watch.packing import pack
 from cluster.watch.sample import Sample
 from cluster.watch.sparks import Sparks
 from cluster.watch.store import News
-from cluster.watch.stream import IDENTITY, DirectorStream, in_background
+from cluster.watch.stream import (
+    IDENTITY,
+    MOST_WAITING,
+    DirectorStream,
+    in_background,
+)
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +83,9 @@ class Watcher:
         self._logins: dict[int, list[object]] = {}
         self._sparks: dict[int, Sparks] = {}
         self._lock = threading.Lock()
-        # Streams, once for each frame that came.
-        self._arrived: deque[DirectorStream] = deque()
+        # Streams with frames, in the order in which they came: a director that sends
+        # as fast as it can is in here once, too.
+        self._arrived: dict[DirectorStream, None] = {}
         self._some_arrived = threading.Event()
         self._fresh: dict[int, tuple[DirectorStream, Sample]] = {}
         self._readings: list[readings.Row] = []
@@ -277,14 +282,19 @@ class Watcher:
     # -- the reading thread, and the publishing thread --------------------------------
 
     def _arrive(self, stream: DirectorStream) -> None:
-        self._arrived.append(stream)
+        self._arrived[stream] = None
         self._some_arrived.set()
 
     def _read(self) -> None:
         while self._some_arrived.wait() and not self._stopping.wait(GATHER):
             self._some_arrived.clear()
-            while self._arrived:
-                self._read_one(self._arrived.popleft())
+            if self._stopping.is_set():  # `stop` rang the bell that was cleared now
+                return
+            for stream in list(self._arrived):
+                del self._arrived[stream]
+                # What comes from now on brings it back.
+                for _ in range(MOST_WAITING):
+                    self._read_one(stream)
             if self._fresh:
                 self._news.set()
 

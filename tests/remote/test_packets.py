@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from paramiko.common import MSG_CHANNEL_DATA, MSG_GLOBAL_REQUEST, MSG_IGNORE
 from paramiko.packet import NeedRekeyException, Packetizer
 
+from cluster.remote import packets
 from cluster.remote import wire as wires
 from cluster.remote.packets import Packets
 from cluster.remote.wire import Wire
@@ -65,6 +66,20 @@ def test_data_of_other_channels_is_a_message(ends):
     kind, message = reader.read_message()
     assert (kind, message.get_int()) == (MSG_CHANNEL_DATA, 3)
     assert message.get_binary() == b"who"
+
+
+def test_a_host_that_sends_without_end_is_read_a_part_at_a_time(ends, monkeypatch):
+    monkeypatch.setattr(packets, "MOST_AT_ONCE", 4)
+    reader, sender, _ = ends
+    taken = []
+    reader.sinks[CHANNEL] = taken.append
+    for _ in range(7):
+        sender.send_message(data(b""))
+    sender.send_message(other("what"))
+    assert reader.read_message()[0] == MSG_IGNORE
+    assert len(taken) == 4
+    assert reader.read_message()[0] == MSG_GLOBAL_REQUEST
+    assert len(taken) == 7
 
 
 def test_a_packet_that_comes_in_pieces_is_waited_for(ends, monkeypatch):

@@ -157,6 +157,28 @@ def test_what_is_no_frame_ends_the_stream(watch):
     assert watching.stream.run(Command(("echo", "warm"))).ok
 
 
+@pytest.mark.parametrize(
+    "flood",
+    [
+        "exec yes nonsense",
+        "exec cat /dev/zero",
+        r"""exec yes "$(printf '\0361 2')" """,
+        r"""while :; do printf x; done""",
+    ],
+    ids=["nonsense", "a frame without end", "empty frames", "byte by byte"],
+)
+def test_a_host_that_floods_holds_up_nobody_else(watch, tmp_path, flood):
+    other, begin = shared(watch(loop(SLOW))), tmp_path / "begin"
+    script = r"""until [ -e "$2" ]; do printf '\0361 2\n'; sleep "$1"; done; """
+    flooding = shared(watch(loop(SLOW, script + flood, str(begin))))
+    begin.touch()
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        other.frame()
+    assert has_no_thread(other)
+    assert not flooding.ends.qsize() or "larger than" in str(flooding.end())
+
+
 def test_a_receiver_that_fails_ends_only_its_own_stream(watch, sshd):
     other = shared(watch(loop(SLOW)))
     ends = []

@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
+from cluster.lvs.command import Command
 from cluster.models import Host, Reading, WatchLease
 from cluster.remote.paramiko_shell import new_key_pair
 from cluster.watch import leases, readings, store
@@ -179,6 +180,26 @@ def test_a_director_that_is_deleted_takes_no_readings_of_others_along(
     eventually(lambda: together)
     kept = [at for director, at, _data in together if director == min(both)]
     eventually(lambda: Reading.objects.filter(at__in=kept).count() == len(kept))
+
+
+def test_a_director_that_sends_frames_as_fast_as_it_can_holds_up_no_other(
+    make_director, command
+):
+    honest, flooding = make_director(1), make_director(2)
+    script = r"""exec yes "$(printf 'x\0361 2')" """
+    flood = Command(("sh", "-c", script))
+    watcher = Watcher(lambda host: flood if host.pk == flooding.pk else command)
+    watcher.start()
+    try:
+        eventually(lambda: watcher.watched and sample_of(honest))
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            age = time.time() - sample_of(honest)["at"]
+            assert age < 2
+            assert len(watcher._arrived) <= 2
+            time.sleep(0.1)
+    finally:
+        watcher.stop()
 
 
 def test_two_workers_share_and_one_follows_the_other(start, make_director):
