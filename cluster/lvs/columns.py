@@ -23,14 +23,14 @@ UNKNOWN = 2**64 - 1
 RateColumns: TypeAlias = "tuple[array[float], ...]"
 
 
-def digest(words: Sequence[str]) -> bytes:
+def digest(words: Sequence[bytes]) -> bytes:
     """Return few bytes that tell words from others."""
-    return blake2b("\n".join(words).encode(), digest_size=16).digest()
+    return blake2b(b"\n".join(words), digest_size=16).digest()
 
 
-def whole(words: Sequence[str]) -> array[int]:
+def whole(words: Sequence[bytes]) -> array[int]:
     """Return words as whole numbers; raises ValueError or OverflowError."""
-    if words.count("0") == len(words):
+    if words.count(b"0") == len(words):
         return zeros(len(words))
     return array("Q", [*map(int, words)])
 

@@ -26,8 +26,11 @@ _HEADS = [
     ["->", "RemoteAddress:Port"],
 ]
 _HEAD_LINES = 3  # above them is the version
-_MARKS = frozenset(("->", "TCP", "UDP", "SCTP", "FWM"))
-_END = ";"  # stands for the end of a line among the words of many
+_SERVER = b"->"
+_MARKS = frozenset((_SERVER, b"TCP", b"UDP", b"SCTP", b"FWM"))
+_END = b";"  # stands for the end of a line among the words of many
+# What ``str.split`` takes for space, and ``bytes.split`` does not.
+_SEPARATORS = (b"\x1c", b"\x1d", b"\x1e", b"\x1f")
 _WIDTH = 2 + COLUMNS + 1  # mark, name, numbers, end
 # So many bytes are read at once: their words stay in the cache of the processor.
 _BLOCK = 64 * 1024
@@ -94,14 +97,13 @@ class StatsReader:
         self._head, self._listing = _read(data)
         self._named = b""
         if self._head and len(data) <= _BLOCK:
-            words = _split(_text(data[len(self._head) :]))
-            self._named = _named(words)
+            self._named = _named(_split(data[len(self._head) :]))
 
     def _again(self, data: bytes) -> Columns | None:
         """Parse all lines; None when they are not the same rows."""
-        text = _text(data[len(self._head) :])
-        words = _split(text)
-        if _named(words) != self._named or not _is_plain(text, _marks(words)):
+        body = data[len(self._head) :]
+        words = _split(body)
+        if _named(words) != self._named or not _is_plain(body, _marks(words)):
             return None
         return _numbers(words)
 
@@ -147,50 +149,50 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _words(data: bytes) -> list[str] | None:
+def _words(data: bytes) -> list[bytes] | None:
     """Split lines that are all rows, ``_WIDTH`` words each; None when one is not."""
-    text = _text(data)
-    words = _split(text)
+    words = _split(data)
     ends = _ends(words)
     marks = _marks(words)
     is_even = (
-        _END not in text
+        _END not in data
         and len(words) == _WIDTH * len(ends)
-        and ends.count(_END) == len(ends) == text.count("\n")
+        and ends.count(_END) == len(ends) == data.count(b"\n")
         and _MARKS.issuperset(marks)
+        and not any(one in data for one in _SEPARATORS)
     )
-    return words if is_even and _is_plain(text, marks) else None
+    return words if is_even and _is_plain(data, marks) else None
 
 
-def _split(text: str) -> list[str]:
-    return text.replace("\n", f" {_END} ").split()
+def _split(data: bytes) -> list[bytes]:
+    return data.replace(b"\n", b" " + _END + b" ").split()
 
 
-def _is_plain(text: str, marks: list[str]) -> bool:
+def _is_plain(data: bytes, marks: list[bytes]) -> bool:
     """Whether ``int`` takes nothing in it but digits: no ``1_0``, ``+1`` or ``-1``."""
-    if not text.isascii() or "_" in text or "+" in text:
+    if not data.isascii() or b"_" in data or b"+" in data:
         return False
-    return text.count("-") == marks.count("->")
+    return data.count(b"-") == marks.count(_SERVER)
 
 
-def _marks(words: list[str]) -> list[str]:
+def _marks(words: list[bytes]) -> list[bytes]:
     return words[0::_WIDTH]
 
 
-def _names(words: list[str]) -> list[str]:
+def _names(words: list[bytes]) -> list[bytes]:
     return words[1::_WIDTH]
 
 
-def _ends(words: list[str]) -> list[str]:
+def _ends(words: list[bytes]) -> list[bytes]:
     return words[_WIDTH - 1 :: _WIDTH]
 
 
-def _named(words: list[str]) -> bytes:
+def _named(words: list[bytes]) -> bytes:
     """Return a digest of all but the numbers."""
     return digest(_marks(words) + _names(words) + _ends(words))
 
 
-def _numbers(words: list[str]) -> Columns | None:
+def _numbers(words: list[bytes]) -> Columns | None:
     """Return the counters of each row; None when a word is no number."""
     try:
         return tuple(whole(words[n::_WIDTH]) for n in range(2, 2 + COLUMNS))
@@ -217,16 +219,17 @@ def _even(body: bytes) -> Listing | None:
     return Listing("\n".join(keys), columns) if is_whole else None
 
 
-def _keys(before: str, words: list[str]) -> list[str]:
+def _keys(before: str, words: list[bytes]) -> list[str]:
     """Return the key of each row, "" for a server below no service.
 
     *before* is the key of the row above the first one.
     """
     keys = []
     service = " ".join(before.split()[:2])
-    for mark, name in zip(_marks(words), _names(words), strict=True):
-        if mark != "->":
-            service = f"{mark} {name}"
+    for mark, at in zip(_marks(words), _names(words), strict=True):
+        name = at.decode()
+        if mark != _SERVER:
+            service = f"{mark.decode()} {name}"
             keys.append(service)
         else:
             keys.append(f"{service} {name}" if service else "")
@@ -263,7 +266,7 @@ def _key(service: str, name: Sequence[str]) -> str:
             return f"FWM {mark}"
         case ("FWM", mark, "IPv6"):
             return f"FWM {mark} IPv6"
-        case (mark, place) if mark in _MARKS:
+        case (mark, place) if mark.encode() in _MARKS:
             return f"{mark} {place}"
     return ""
 

@@ -26,41 +26,41 @@ class TableReader:
         # Which lines are real servers, what names them, and all other lines. Nothing
         # when a line was not understood.
         self._servers = self._others = b""
-        self._names, self._rest = b"", ""
+        self._names, self._rest = b"", b""
 
-    def read(self, text: str) -> TableColumns:
-        lines = text.split("\n")
-        self._table = self._again(lines) or self._whole(text, lines)
+    def read(self, data: bytes) -> TableColumns:
+        lines = data.split(b"\n")
+        self._table = self._again(lines) or self._whole(data, lines)
         return self._table
 
-    def _whole(self, text: str, lines: Sequence[str]) -> TableColumns:
-        found = parse_table(text)
+    def _whole(self, data: bytes, lines: Sequence[bytes]) -> TableColumns:
+        found = parse_table(data.decode("utf-8", "replace"))
         table = TableColumns.of(found.services)
         layout = Layout.of(found.services)
         if layout == self._table.layout:
             layout = self._table.layout
-        flags = [line.split()[:1] == ["->"] for line in lines]
+        flags = [line.split()[:1] == [b"->"] for line in lines]
         flags[:HEAD_LINES] = [False] * len(flags[:HEAD_LINES])
         self._servers = self._others = b""
         if not found.unknown and sum(flags) == len(layout.forwards):
             self._servers = bytes(flags)
             self._others = bytes(not one for one in flags)
-            self._names = _named(" ".join(compress(lines, self._servers)).split())
-            self._rest = "\n".join(compress(lines, self._others))
+            self._names = _named(b" ".join(compress(lines, self._servers)).split())
+            self._rest = b"\n".join(compress(lines, self._others))
         numbers = table.weight, table.active, table.inactive
         return TableColumns(layout, *numbers, found.unknown)
 
-    def _again(self, lines: Sequence[str]) -> TableColumns | None:
+    def _again(self, lines: Sequence[bytes]) -> TableColumns | None:
         """Take the numbers of real servers; None when anything else differs."""
         if len(lines) != len(self._servers):
             return None
-        if "\n".join(compress(lines, self._others)) != self._rest:
+        if b"\n".join(compress(lines, self._others)) != self._rest:
             return None
         # A line that was cut off or is longer would shift the words of the next.
-        text = " ".join(compress(lines, self._servers))
+        text = b" ".join(compress(lines, self._servers))
         words, layout = text.split(), self._table.layout
         count = len(layout.forwards)
-        if len(words) != _WORDS * count or words[0::_WORDS].count("->") != count:
+        if len(words) != _WORDS * count or words[0::_WORDS].count(b"->") != count:
             return None
         if _named(words) != self._names or not _is_plain(text, count):
             return None
@@ -72,14 +72,14 @@ class TableReader:
             return None
 
 
-def _named(words: list[str]) -> bytes:
+def _named(words: list[bytes]) -> bytes:
     """Return a digest of what seldom changes: where real servers are, how they get their
     packets, and their weights."""
     return digest(words[1::_WORDS] + words[2::_WORDS] + words[3::_WORDS])
 
 
-def _is_plain(text: str, arrows: int) -> bool:
+def _is_plain(text: bytes, arrows: int) -> bool:
     """Whether ``int`` takes nothing in it but digits: no ``1_0``, ``+1`` or ``-1``."""
-    if not text.isascii() or "_" in text or "+" in text:
+    if not text.isascii() or b"_" in text or b"+" in text:
         return False
-    return text.count("-") == arrows
+    return text.count(b"-") == arrows

@@ -177,7 +177,7 @@ class Sampler:
         """Take the table, which comes more often than counters do: what has left it
         since has no counters any more, and may be another one when it is back."""
         before = self._table.layout
-        table = self._table_reader.read(text.decode("utf-8", "replace"))
+        table = self._table_reader.read(text)
         stands_still = table == self._table
         # The text is only kept of one that stands still: then it saves reading it.
         self._text = text if stands_still else None

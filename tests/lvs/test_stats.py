@@ -133,6 +133,7 @@ def test_an_empty_listing_has_no_rows():
         SERVER.replace("336", "٣٣٦"),
         SERVER.replace("      336", ""),
         SERVER.replace("336", "336  7"),
+        SERVER.replace("10.0.1.6", "10.0.1\x1c6"),
         SERVICE,  # once more: which of them is it?
         "IL   2    1 2 3 4 5\n",
         "ipvsadm: something new\n",

@@ -34,7 +34,7 @@ tables = st.builds(
 
 
 def read(reader, text):
-    found = reader.read(text)
+    found = reader.read(text.encode())
     assert list(found.active) == sums(found.services, "active")
     assert list(found.inactive) == sums(found.services, "inactive")
     return KernelTable(found.services, found.unknown)
@@ -62,13 +62,13 @@ def test_tables_in_which_only_numbers_differ(turns):
         text = HEAD + "TCP  0A00011F:0050 wlc  \n"
         text += row.format(6, *turn[:3]) + row.format(9, *turn[3:])
         assert read(reader, text) == parse_table(text)
-        layouts.append(reader.read(text).layout)
+        layouts.append(reader.read(text.encode()).layout)
     assert len(set(map(id, layouts))) == 1
 
 
 def test_a_real_server_that_comes_makes_another_layout():
     reader = TableReader()
-    before = reader.read(TEXT).layout
+    before = reader.read(TEXT.encode()).layout
     more = TEXT + "  -> 0A000107:0050      Route   1      0          0         \n"
-    assert len(reader.read(more).services[0].servers) == 3
-    assert reader.read(more).layout is not before
+    assert len(reader.read(more.encode()).services[0].servers) == 3
+    assert reader.read(more.encode()).layout is not before
