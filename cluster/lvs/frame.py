@@ -10,9 +10,10 @@ is what ipvsadm said, and a few sections, each behind 0x1D and a line with its n
 ``table`` and ``total`` are missing while ip_vs is not loaded; asking ipvsadm then would
 load it. ipvsadm is asked less often where it is costly (then there is no ``status``).
 While neither table nor totals move it need not be asked: every packet counts in the
-totals, too, so its answer of frame 17 still holds, and ``rest`` says 17 in its place.
-``addresses`` come when one of them has changed, ``thresholds``, ``timeouts`` and
-``daemons`` every 60 s.
+totals, too, so all that frame 17 said still holds, and ``rest`` says 17 in its place.
+Every fifth frame has table and totals all the same, for who missed number 17.
+``addresses`` come when one of them has changed; of ``thresholds``, ``timeouts`` and
+``daemons`` one every 60 s, all in the first frame.
 """
 
 from __future__ import annotations
@@ -33,11 +34,12 @@ ADDRESSES = ("ip", "-j", "addr", "show")
 # Says a line when an address comes or goes; runs as long as the loop.
 MOVES = ("ip", "monitor", "address")
 # Frames between two looks at the addresses of a host that does not tell us of changes:
-# 10 s. Also the second look everywhere: the first may come before it tells.
+# 10 s. Also the second look everywhere: the first may come before it tells. A director
+# at rest sends its table as often.
 ADDRESSES_EVERY = 5
-# What seldom changes is asked with every 30th frame: 60 s. Sections by their names.
-# ipvsadm is asked as often by a director at rest, as a service whose counters were set
-# to zero leaves the totals as they are.
+# With every 30th frame one question is asked about what seldom changes: 60 s. Sections
+# by their names. ipvsadm is asked as often by a director at rest, as a service whose
+# counters were set to zero leaves the totals as they are.
 SELDOM_EVERY = 30
 REFUSED = "?"
 SELDOM: Mapping[str, tuple[str, ...]] = {
@@ -45,16 +47,19 @@ SELDOM: Mapping[str, tuple[str, ...]] = {
     "timeouts": ("sudo", "-n", "ipvsadm", "-Ln", "--timeout"),
     "daemons": ("sudo", "-n", "ipvsadm", "-Ln", "--daemon"),
 }
-# ipvsadm may run for 1/SHARE of the time, measured by the clock on the wall. It may
-# take more on a slow machine, up to 1/WORST, rather than come less often than every
-# LONGEST_PAUSE periods.
-SHARE = 50
+# Listings of ipvsadm may take 1/SHARE of one processor: that, the rest of the loop and sshd stay
+# under 1 % together. What was not used of SAVED periods may be used later. They may take
+# more rather than come less often than every LONGEST_PAUSE periods, but never more than
+# 1/WORST of the time by the clock on the wall.
+SHARE = 200
+SAVED = 30
 WORST = 10
-LONGEST_PAUSE = 3
+LONGEST_PAUSE = 10
 
-# What ipvsadm prints goes out first and by itself, all the rest in one write: each write
-# wakes sshd and us. bash would write out every line, so lines of files are joined by 0x1F;
-# echo takes a third of what printf does. EPOCHREALTIME needs bash 5.0.
+# What programs print goes out by itself, all the rest in one write: each write wakes sshd
+# and us. bash would write out every line, so lines of files are joined by 0x1F; echo takes
+# a third of what printf does, and long texts are copied as seldom as can be.
+# EPOCHREALTIME needs bash 5.0; /proc/self/stat is in hundredths of a second (proc(5)).
 # Standard input ends when we go away, and then so does the loop.
 # A table of nothing but its head has no counters: then ipvsadm is left alone.
 # `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
@@ -62,32 +67,36 @@ LONGEST_PAUSE = 3
 _BASH = r"""
 stats=($stats); addresses=($addresses); moves=($moves); IFS=$'\037'; shopt -u xpg_echo
 mapfile -t boot <"$proc/sys/kernel/random/boot_id"
-n=0; stats_at=0; look_at=0; rest_until=0; due=${EPOCHREALTIME/[.,]/}; moved=
+n=0; paid=0; stats_at=0; look_at=0; rest_until=0; due=${EPOCHREALTIME/[.,]/}; moved=
+cpu_of_children() {
+  local IFS=' '; read -r -a stat </proc/self/stat; ((cpu = (stat[15] + stat[16]) * 10000))
+}
 if ((${#moves[@]})); then
   exec {moved}< <(exec "${moves[@]}" </dev/null 2>/dev/null)
   trap "kill $! 2>/dev/null" EXIT
 fi
 while :; do
-  now=${EPOCHREALTIME/[.,]/}
-  frame=$'\035boot\037'$boot
+  frame=$'\035boot\037'$boot; rows=
   if [[ -r $proc/net/ip_vs ]]; then
     mapfile -t table <"$proc/net/ip_vs"
     mapfile -t total <"$proc/net/ip_vs_stats"
     rows=${table[*]}
-    [[ $rows == "$asked_rows" && ${total[2]} == "$asked_total" ]] || rest_until=0
+    [[ ${total[2]} == "$asked_total" && $rows == "$asked_rows" ]] || rest_until=0
     if ((${#table[@]} <= @HEAD@)); then :
-    elif ((n < rest_until)); then frame+=$'\035rest\037'$asked
-    elif ((now >= stats_at)); then
+    elif ((n < rest_until)); then
+      frame+=$'\035rest\037'$asked; ((n % every == 0)) || rows=
+    elif ((due >= stats_at)); then
+      cpu_of_children; ((before = cpu)); now=${EPOCHREALTIME/[.,]/}
       "${stats[@]}" </dev/null 2>&1; status=$?
-      cost=$((${EPOCHREALTIME/[.,]/} - now)); pause=$((cost * share))
-      slow=$((cost * worst > longest ? cost * worst : longest))
-      ((pause = pause > slow ? slow : pause))
-      ((stats_at = due + pause - pause % period))
+      cpu_of_children; ((cost = ${EPOCHREALTIME/[.,]/} - now))
+      ((paid = (paid > due - saved ? paid : due - saved) + (cpu - before) * share))
+      ((stats_at = paid < due + longest ? paid : due + longest))
+      ((stats_at = stats_at > due + cost * worst ? stats_at : due + cost * worst))
+      ((pause = stats_at > due ? (stats_at - due + period - 1) / period * period : 0))
       asked=$n; asked_rows=$rows; asked_total=${total[2]}
       rest_until=$((status || !${#asked_total} ? 0 : n + seldom))
-      frame+=$'\035status\037'"$status $cost $((stats_at - due)) $n"
+      frame+=$'\035status\037'"$status $cost $pause $n"
     fi
-    frame+=$'\035table\037'$rows$'\037\035total\037'"${total[*]}"$'\037'
     if ((n % seldom == 0)); then
       : @SELDOM@
     fi
@@ -100,7 +109,12 @@ while :; do
     echo -n "$frame"$'\035addresses\037'; "${addresses[@]}" </dev/null 2>&1; frame=
     look_at=$((n + (n && ${#moved} ? seldom : every)))
   fi
-  echo "$frame"$'\036'"$n ${EPOCHREALTIME/,/.}"
+  end=$'\036'"$n ${EPOCHREALTIME/,/.}"
+  if [[ $rows ]]; then
+    echo "$frame"$'\035table\037'"$rows"$'\037\035total\037'"${total[*]}"$'\037'"$end"
+  else
+    echo "$frame$end"
+  fi
   ((n += 1, due += period, left = due - ${EPOCHREALTIME/[.,]/}))
   if ((left <= 0)); then ((due -= left, left = 1)); fi
   printf -v left "%d.%06d" $((left / 1000000)) $((left % 1000000))
@@ -159,9 +173,15 @@ def watch_command(
         "share": str(SHARE),
         "worst": str(WORST),
         "longest": str(micro * LONGEST_PAUSE),
+        "saved": str(micro * SAVED),
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    asked = "\n".join(_asked(name, words) for name, words in seldom.items()) or ":"
+    asked = "\n".join(
+        f"if [ $((n == 0 || n / seldom % {len(seldom)} == {turn})) = 1 ]; then\n"
+        f"{_asked(name, words)}\nfi"
+        for turn, (name, words) in enumerate(seldom.items())
+    )
+    asked = asked or ":"
     # What came before it in the frame goes first, in the same write.
     loop = _BASH.replace(": @SELDOM@", f'echo -n "$frame"; frame=\n{asked}')
     asks = "((BASH_VERSINFO[0] >= 5))"
@@ -193,11 +213,11 @@ class SectionError(ValueError):
 class Sections:
     """One frame as bytes, not yet parsed. None: this frame does not say.
 
-    *table* is None when ip_vs is not loaded. *stats* is what ipvsadm printed, its
-    complaint when *status* is not 0; *stats_seconds* is how long it took,
+    *table* is None when ip_vs is not loaded, mostly also when *at_rest* is not: that is
+    the number of an earlier frame which still holds. *stats* is what ipvsadm printed,
+    its complaint when *status* is not 0; *stats_seconds* is how long it took,
     *stats_pause* how long it is left alone for that, *stats_number* the number of the
-    frame. *at_rest* is the number of an earlier one whose *stats* still hold. *seldom*
-    has what was asked of ``SELDOM``.
+    frame. *seldom* has what was asked of ``SELDOM``.
     """
 
     boot_id: str

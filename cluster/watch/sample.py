@@ -110,6 +110,7 @@ class Sampler:
         self._about = About()
         self._told: tuple[object, ...] = ()
         self._total, self._rows = TotalMeter(), Meter()
+        self._totals = Counters(0, 0, 0, 0, 0)
         self._asked = (0.0, PERIOD)
         self._text: bytes | None = None
         self._table, self._table_reader = TableColumns(), TableReader()
@@ -131,13 +132,18 @@ class Sampler:
         """Return the sample of one frame; raises ValueError when it makes no sense."""
         if sections.addresses is not None:
             self._addresses = _bound(sections.addresses)
-        if sections.table is None:
+        if sections.table is not None:
+            if sections.table != self._text:
+                self._list(sections.table)
+            total = sections.total or b""
+            self._totals = parse_totals(total.decode("utf-8", "replace"))
+        elif sections.at_rest is None:
             self._forget()
             self._tell(sections, loaded=False)
             return self._sample(at, moment, None, None)
-        if sections.table != self._text:
-            self._list(sections.table)
-        totals = parse_totals((sections.total or b"").decode("utf-8", "replace"))
+        elif sections.at_rest != self._counted_in:
+            raise ValueError(f"number {sections.at_rest}, which holds, has not come")
+        totals = self._totals
         total_rates = self._total.add(moment, sections.boot_id, totals)
         if sections.stats is not None:
             self._count(sections, sections.stats, moment, at)

@@ -146,14 +146,41 @@ def test_frames_keep_an_absolute_schedule(proc, run):
     assert took == pytest.approx(9 * 0.2, abs=0.1)
 
 
-def test_a_costly_listing_is_asked_for_less_often(proc, run):
-    slow = proc / "slow"
-    slow.write_text(f"sleep 0.3; cat {proc / 'stats'}\n")
-    running = run(loop(proc, period=0.1, stats=("sh", str(slow))))
+def busy(proc, listing):
+    """Return a program that lists by *listing*; totals have moved when it ends."""
+    head = "".join(sample("proc-net-ip_vs_stats").splitlines(keepends=True)[:2])
+    total = proc / "net" / "ip_vs_stats"
+    program = proc / "busy"
+    program.write_text(f"{listing}\necho {shlex.quote(head)}$$ $$ 0 0 0 >{total}\n")
+    return "sh", str(program)
+
+
+def listed(frames):
+    found = [split_frame(frame.body) for frame in frames]
+    assert {one.at_rest for one in found} == {None}
+    return [one for one in found if one.stats is not None]
+
+
+def test_a_listing_that_takes_long_is_asked_for_less_often(proc, run):
+    running = run(loop(proc, period=0.1, stats=busy(proc, "sleep 0.3")))
     begin = time.monotonic()
-    with_stats = sum(split_frame(f.body).stats is not None for f in running.frames(20))
+    asked = listed(running.frames(20))
     # 0.3 s each: at most a tenth of the time.
-    assert with_stats <= 1 + (time.monotonic() - begin) / 3
+    assert len(asked) <= 1 + (time.monotonic() - begin) / 3
+    assert all(one.stats_pause >= 3 for one in asked)
+
+
+def test_a_listing_that_costs_the_director_much_comes_with_every_tenth_frame(proc, run):
+    # More than a two-hundredth of all the time that was saved, and of ten frames.
+    works = "n=0; while [ $((n += 1)) -lt 300000 ]; do :; done"
+    running = run(loop(proc, period=0.5, stats=busy(proc, works)))
+    (asked,) = listed(running.frames(8))
+    assert asked.stats_pause >= 5
+
+
+def test_a_listing_that_costs_next_to_nothing_comes_with_every_frame(proc, run):
+    running = run(loop(proc, period=0.5, stats=busy(proc, ":")))
+    assert len(listed(running.frames(4))) == 4
 
 
 def test_the_loop_ends_when_we_go_away(proc, run):
@@ -232,6 +259,8 @@ def test_a_director_at_rest_is_not_asked_for_counters_that_still_hold(proc, run)
     assert found[0].stats_number == 0
     assert {one.at_rest for one in found[1:30]} == {0}
     assert {one.at_rest for one in found[31:]} == {30}
+    whole = [n for n, one in enumerate(found) if one.table and one.total]
+    assert whole == [0, 5, 10, 15, 20, 25, 30, 35]
 
 
 @pytest.mark.parametrize("name", ["ip_vs", "ip_vs_stats"])
@@ -263,7 +292,7 @@ def test_a_table_that_changed_and_changed_back_between_two_listings_is_asked_for
     replace(proc / "net" / "ip_vs", text.replace("Route   3 ", "Route   4 "))
     running.frames(1)
     replace(proc / "net" / "ip_vs", text)
-    later = [split_frame(frame.body) for frame in running.frames(6)]
+    later = [split_frame(frame.body) for frame in running.frames(12)]
     assert any(one.stats is not None for one in later)
 
 
@@ -304,14 +333,18 @@ def test_what_is_not_a_frame_is_refused(body):
 
 
 @pytest.mark.parametrize("shell", ["bash", "/nonexistent/bash"], ids=["bash", "posix"])
-def test_what_seldom_changes_comes_whole_or_says_that_it_was_refused(proc, run, shell):
+def test_what_seldom_changes_is_asked_in_turn_and_comes_whole_or_says_that_it_was_refused(
+    proc, run, shell
+):
     seldom = {"timeouts": ("echo", "Timeout 1"), "daemons": ("false",)}
-    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(31)
-    found = [split_frame(frame.body) for frame in frames]
-    said = {"timeouts": b"Timeout 1\n", "daemons": b"?\n"}
-    assert [dict(one.seldom) for one in found] == [said, *[{}] * 29, said]
-    assert found[0].table == found[1].table == sample("proc-net-ip_vs").encode()
-    assert found[0].stats
+    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(61)
+    found = [dict(split_frame(frame.body).seldom) for frame in frames]
+    timeouts, daemons = {"timeouts": b"Timeout 1\n"}, {"daemons": b"?\n"}
+    nothing = [{}] * 29
+    assert found == [timeouts | daemons, *nothing, daemons, *nothing, timeouts]
+    first = split_frame(frames[0].body)
+    assert first.table == sample("proc-net-ip_vs").encode()
+    assert first.stats
 
 
 def test_all_of_it_may_be_asked():

@@ -53,6 +53,28 @@ def test_counters_that_still_hold_are_of_this_moment():
     assert busy.rates[KEY].conns == 20 / (2 * WINDOW)  # not in 32 s
 
 
+def test_a_director_at_rest_is_what_it_was_when_it_came_to_rest():
+    sampler = Sampler()
+    first = sampler.take(sections(stats_number=4), moment(0), 100.0)
+    resting = sections(table=None, total=None, stats=None, status=None, at_rest=4)
+    later = sampler.take(resting, moment(2), 102.0)
+    assert (later.table, later.columns) == (first.table, first.columns)
+    assert later.totals == first.totals
+    assert (later.at, later.counted_at) == (102.0, 102.0)
+    assert later.total_rates == (0.0,) * 5
+    assert later.about.loaded
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["another", "none"])
+def test_a_director_that_came_to_rest_unheard_is_not_known(heard):
+    sampler = Sampler()
+    if heard:
+        sampler.take(sections(stats_number=4), moment(0), 100.0)
+    resting = sections(table=None, total=None, stats=None, status=None, at_rest=5)
+    with pytest.raises(ValueError, match="number 5, which holds, has not come"):
+        sampler.take(resting, moment(2), 102.0)
+
+
 def test_counters_that_were_never_heard_do_not_hold():
     sampler = Sampler()
     sampler.take(sections(stats_number=4), moment(0), 100.0)
