@@ -1,7 +1,8 @@
 """Processors with more registers than the kernel of the hosts knows: those with AMX.
 
-Kernels of User-Mode Linux before 6.13 die there at once ("ptrace set fp regs failed,
-errno = 14"). A library of a page, built here with the C compiler, helps: registers.c.
+A kernel of User-Mode Linux that has a fixed size for them, such as 6.1 of Debian 12, dies
+there at once ("ptrace set fp regs failed, errno = 14"). A library of a page, built here
+with the C compiler, helps: registers.c.
 """
 
 from __future__ import annotations
