@@ -23,6 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +35,13 @@ from cluster.lvs.frame import PERIOD, SELDOM, watch_command
 from cluster.remote.connection import new_key_pair
 from cluster.remote.shell import HostKey, Secret, Target
 
+# Reads the files of the folder that it is started in.
+LOOP = watch_command(
+    ".",
+    ("cat", "stats"),
+    ("cat", "addresses"),
+    seldom={name: ("cat", name) for name in SELDOM},
+)
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES, SERVERS = 20, 5
 CONFIG = """\
@@ -121,12 +129,13 @@ class Directors:
         return self.folder / "proc" / str(number)
 
     def command(self, number: int) -> Command:
-        """Return the loop of the product for one of them."""
-        place = self.place(number)
-        stats, addresses = (str(place / name) for name in ("stats", "addresses"))
-        seldom = {name: ("cat", str(place / name)) for name in SELDOM}
-        words = ("cat", stats), ("cat", addresses)
-        return watch_command(str(place), *words, seldom=seldom)
+        """Return the loop of the product for one of them.
+
+        The script is one object for all, as it is in the product, where it is the same
+        for all: each is started in the place of its director.
+        """
+        there = ("sh", "-c", 'cd "$1" && exec sh -s', "sh", str(self.place(number)))
+        return replace(LOOP, argv=there)
 
     def files(self, number: int | str) -> str:
         """Return what the loop reads itself every period, as words for a shell."""
