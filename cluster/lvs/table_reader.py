@@ -42,7 +42,7 @@ class TableReader:
         flags = [line.split()[:1] == [b"->"] for line in lines]
         flags[:HEAD_LINES] = [False] * len(flags[:HEAD_LINES])
         self._servers = self._others = b""
-        if not found.unknown and sum(flags) == len(layout.forwards):
+        if not found.unknown and sum(flags) == layout.servers:
             self._servers = bytes(flags)
             self._others = bytes(not one for one in flags)
             self._names = _named(b" ".join(compress(lines, self._servers)).split())
@@ -59,7 +59,7 @@ class TableReader:
         # A line that was cut off or is longer would shift the words of the next.
         text = b" ".join(compress(lines, self._servers))
         words, layout = text.split(), self._table.layout
-        count = len(layout.forwards)
+        count = layout.servers
         if len(words) != _WORDS * count or words[0::_WORDS].count(b"->") != count:
             return None
         if _named(words) != self._names or not _is_plain(text, count):

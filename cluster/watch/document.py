@@ -60,9 +60,9 @@ def decode(data: bytes) -> dict[str, Any]:
     middle = _HEAD.size + about
     end = middle + size
     layout = unpacked(data[middle:end])
-    first, rows = len(layout.services), layout.rows
+    first, rows = layout.first, layout.rows
     read = _reader(data, end)
-    weight = read("I", len(layout.endpoints))
+    weight = read("I", layout.servers)
     active, inactive = read("I", rows), read("I", rows)
     counters = zip(*[read("Q", rows) for _ in range(COLUMNS)], strict=True)
     rates = zip(*[read("f", rows) for _ in range(COLUMNS)], strict=True)

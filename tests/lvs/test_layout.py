@@ -59,4 +59,4 @@ def test_what_is_no_layout_is_refused(data):
 )
 def test_whose_replies_pass_the_director_by(services, blind, sees):
     layout = Layout.of(services)
-    assert (layout.blind, layout.sees_replies) == (blind, sees)
+    assert (tuple(layout.blind), layout.sees_replies) == (blind, sees)
