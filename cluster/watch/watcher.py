@@ -194,7 +194,9 @@ class Watcher:
         new = now.keys() - self._streams.keys()
         if not new:
             return
-        for host in rows.filter(pk__in=new).select_related("credential", "cluster"):
+        # One object for each login and each cluster, and nothing that only pages show.
+        hosts = rows.filter(pk__in=new).prefetch_related("credential", "cluster")
+        for host in hosts.defer("facts", "footprint", "offered_key"):
             command = self._command_for(host)
             # As it was read first: if it has changed since, the next cycle sees to it.
             self._logins[host.pk] = now[host.pk][0]
