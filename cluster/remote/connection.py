@@ -134,7 +134,7 @@ class Sink:
     def feed(self, data: bytes) -> None:
         if self._take(data):
             self._owed += len(data)
-            if self._owed >= self._connection.default_window_size // 8:
+            if self._owed >= self._connection.default_window_size // 2:
                 self.grant()
 
     def grant(self) -> None:

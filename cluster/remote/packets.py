@@ -38,12 +38,6 @@ class Packets(Packetizer):
     *sinks* has what takes the data of a channel, by its number as four bytes.
     """
 
-    # Beside its 42 others: a dictionary doubles above that.
-    __slots__ = (
-        *("_wire", "_engine", "_fixed", "_counter", "_number"),
-        *("_bytes", "_packets", "_shared", "_interrupted", "sinks"),
-    )
-
     def __init__(self, wire: Wire) -> None:
         super().__init__(cast(socket.socket, wire))
         self._wire = wire
