@@ -235,6 +235,15 @@ def test_the_ledger_is_read_as_written(tmp_path):
     assert json.loads(path.read_text())[0]["pid"] == os.getpid()
 
 
+def test_what_lived_well_is_started_again_at_once(monkeypatch):
+    monkeypatch.setattr("piranha_web.supervisor.child.GOOD_LIFE", 0.0)
+    child = Child(Program("brief", ("false",)), dict(os.environ))
+    child.start()
+    assert wait_until(lambda: not child.running, 5)
+    assert child.buried()
+    assert child.start_at <= time.monotonic()
+
+
 def test_what_dies_at_once_is_started_less_and_less_often():
     child = Child(Program("brief", ("false",)), dict(os.environ))
     delays = []

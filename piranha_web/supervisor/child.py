@@ -76,12 +76,13 @@ class Child:
         # What a killed leader forked would keep the port and the memory.
         kill_group(self.process.pid)
         now = time.monotonic()
-        if now - self._started >= GOOD_LIFE:
-            self._delay = FIRST_DELAY
-        self.start_at = now + self._delay
+        # Whoever lived well is started again at once: nobody watches meanwhile.
+        lived_well = now - self._started >= GOOD_LIFE
+        delay = 0.0 if lived_well else self._delay
+        self.start_at = now + delay
         ended = _ending(self.process.returncode)
-        say(self.program.name, f"{ended}, starting again in {self._delay:g} s")
-        self._delay = min(2 * self._delay, LONGEST_DELAY)
+        say(self.program.name, f"{ended}, starting again in {delay:g} s")
+        self._delay = FIRST_DELAY if lived_well else min(2 * delay, LONGEST_DELAY)
         self.process = None
         return True
 
