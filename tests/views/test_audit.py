@@ -92,6 +92,11 @@ def test_nonsense_in_a_filter_is_said_and_finds_nothing(operator, events, query)
     assert response.status_code == 422
     assert seqs(response) == []
     assert response.context["form"].errors
+    text = response.content.decode()
+    assert "The filter was not applied" in text
+    assert "No event matches" not in text
+    # An empty file would say that there was nothing.
+    assert "/audit/export." not in text
 
 
 @pytest.mark.parametrize("query", ["before=x", "after=-1", "before=9" * 30])
