@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.template.loader import render_to_string
 
 from cluster.views.picture import DirectorNode, picture
 from cluster.watch.board import DISABLED, DRIFT, FOREIGN, LISTED, UNKNOWN, Numbers
@@ -43,6 +44,14 @@ def test_weights_that_differ_are_all_told():
     assert drawn(WEB1).weight == "weight 1"
     many = [replace(WEB1, weight=weight) for weight in range(5)]
     assert drawn(*many).weight == "several weights"
+
+
+def test_a_long_address_is_made_to_fit_its_card():
+    address = "2001:db8:1234:5678:9abc:def0:1234:5603"
+    for node, fitted in ((NODE, False), (replace(NODE, address=address), True)):
+        found = picture([node], 0, [])
+        text = render_to_string("cluster/_picture.svg.html", {"picture": found})
+        assert ('textLength="228"' in text) == fitted
 
 
 def test_what_is_not_known_has_no_number():
