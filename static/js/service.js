@@ -20,27 +20,35 @@
   document.addEventListener("htmx:oobAfterSwap", markFields);
   document.addEventListener("htmx:afterSwap", markFields);
 
-  // A select cuts a long address off: it is written out below.
+  // A field that cuts a long address off has it written out below.
+  function writeBelow(field, said) {
+    let line = field.parentElement.querySelector(".chosen-address");
+    if (!said) {
+      line?.remove();
+      return;
+    }
+    if (!line) {
+      line = document.createElement("div");
+      line.className = "field-help chosen-address mono";
+      // What a reader hears from the field already.
+      line.setAttribute("aria-hidden", "true");
+      field.after(line);
+    }
+    if (line.textContent !== said) line.textContent = said;
+  }
+
   function writeOut() {
     for (const select of document.querySelectorAll(".server-row select[name$='-host']")) {
       const chosen = select.selectedOptions[0]?.text || "";
-      let line = select.parentElement.querySelector(".chosen-address");
-      if (!chosen.includes(":")) {
-        line?.remove();
-        continue;
-      }
-      if (!line) {
-        line = document.createElement("div");
-        line.className = "field-help chosen-address mono";
-        // What a reader hears from the select already.
-        line.setAttribute("aria-hidden", "true");
-        select.after(line);
-      }
       const said = chosen.split(" · ").slice(1).join(" · ");
-      if (line.textContent !== said) line.textContent = said;
+      writeBelow(select, chosen.includes(":") ? said : "");
+    }
+    for (const vip of document.querySelectorAll("input[name='address']")) {
+      writeBelow(vip, vip.scrollWidth > vip.clientWidth ? vip.value : "");
     }
   }
 
+  document.addEventListener("input", writeOut);
   document.addEventListener("change", writeOut);
   document.addEventListener("htmx:afterSettle", writeOut);
   writeOut();

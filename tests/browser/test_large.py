@@ -34,6 +34,16 @@ def page(chromium, busy):
     context.close()
 
 
+def test_a_long_vip_is_written_out_where_its_field_cuts_it_off(page, busy):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{busy[0]}/clusters/busy/services/new/")
+    vip, below = page.locator("input[name='address']"), page.locator(".chosen-address")
+    vip.fill("10.0.1.31")
+    expect(below).to_have_count(0)
+    vip.fill("2001:db8:1234:5678:9abc:def0:1234:5631")
+    expect(below).to_have_text("2001:db8:1234:5678:9abc:def0:1234:5631")
+
+
 def row(page, which):
     """Return the numbers of one of all rows of real servers, as they stand there."""
     cells = page.locator("#live-table tr.server").nth(which).locator("[data-n]")
