@@ -101,6 +101,19 @@ def test_empty_states_teach(lab, operator):
     assert "No director yet" in text(operator)
 
 
+@pytest.mark.parametrize("page", ["", "connections/", "graphs/", "services/"])
+def test_who_may_add_a_director_is_led_there(lab, administrator, operator, page):
+    lab.cluster.director = None
+    lab.cluster.save()
+    Host.objects.all().delete()
+    url, link = f"/clusters/lab/{page}", 'href="/hosts/new/?cluster=lab"'
+    said = administrator.get(url).content.decode()
+    assert link in said
+    # There is nothing yet that could hold its VIP.
+    assert "services/new/" not in said
+    assert link not in operator.get(url).content.decode()
+
+
 def test_the_page_works_without_the_live_cache(lab, operator, settings, tmp_path):
     lab.add_service()
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock?db=0"
