@@ -13,6 +13,7 @@ from django.db import OperationalError
 from cluster.control import steps
 from cluster.models import RealServer, Run, Vip, VirtualService
 from cluster.remote.shell import OutcomeUnknown, Output, Unreachable
+from tests.control.start import begin_with
 from tests.control.test_recovery import (
     Killed,
     assert_every_intent_has_its_outcome,
@@ -53,8 +54,12 @@ def want(lab, vip, weight):
 @pytest.fixture
 def moving(lab):
     """A confirmed run from 10.0.1.31 to 10.0.1.32."""
-    want(lab, "10.0.1.31", 1)
-    assert lab.apply().state == Run.State.CONVERGED
+
+    def make(lab):
+        want(lab, "10.0.1.31", 1)
+        assert lab.apply().state == Run.State.CONVERGED
+
+    begin_with(lab, "20 services", make)
     lab.before = lab.states()
     want(lab, "10.0.1.32", 3)
     run = lab.plan()
