@@ -92,6 +92,7 @@ else
 endif
 
 test-long: setup-test ## what takes an hour or two on real hosts
+	$(PY) -m tests.services $(PYTEST) -q -n 2 --backed --every-step -m each_step
 	$(ON_HOSTS) -m long
 
 pictures: setup-test ## take the pictures of the documentation, on the lab under traffic

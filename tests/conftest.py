@@ -28,7 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--backed",
         action="store_true",
-        help="only tests that use the database or the broker",
+        help="only tests that use the database or the broker, at every third step",
+    )
+    parser.addoption(
+        "--every-step", action="store_true", help="with --backed: at every step"
     )
 
 
@@ -36,9 +39,10 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     if config.getoption("backed"):
-        left_out = [item for item in items if not is_backed(item)]
-        items[:] = [item for item in items if is_backed(item)]
-        config.hook.pytest_deselected(items=left_out)
+        every = config.getoption("every_step")
+        taken = {i for i in items if is_backed(i) and (every or is_third_step(i))}
+        config.hook.pytest_deselected(items=[i for i in items if i not in taken])
+        items[:] = [item for item in items if item in taken]
     if not config.getoption("loadscopereorder"):
         items.sort(key=lambda item: -long_files.seconds(item.path))
 
@@ -48,6 +52,14 @@ def is_backed(item: pytest.Item) -> bool:
     names = set(getattr(item, "fixturenames", ()))
     marked = item.get_closest_marker("django_db") is not None
     return marked or bool({"db", "transactional_db", "live_server"} & names)
+
+
+def is_third_step(item: pytest.Item) -> bool:
+    """Say whether the test is tried at step 1, 4, 7, ..., or is not about steps."""
+    if item.get_closest_marker("each_step") is None:
+        return True
+    assert isinstance(item, pytest.Function)
+    return int(item.callspec.params["number"]) % 3 == 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

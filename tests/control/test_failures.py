@@ -206,6 +206,7 @@ def bring_to_its_end(lab, run):
 
 
 @pytest.mark.slow
+@pytest.mark.each_step
 @pytest.mark.parametrize("number", range(1, STEPS + 1))
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_run_that_fails_ends_definitely_and_the_next_one_converges(

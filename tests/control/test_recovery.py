@@ -72,6 +72,7 @@ def good(command, answer):
     return sequence.succeeded(command, answer.exit_status, answer.stderr)
 
 
+@pytest.mark.each_step
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", range(1, STEPS + 1))
@@ -92,6 +93,7 @@ def test_a_run_whose_worker_is_killed_converges_without_doing_anything_twice(
     assert_every_intent_has_its_outcome(run)
 
 
+@pytest.mark.each_step
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", range(9, 16))
