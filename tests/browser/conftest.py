@@ -57,7 +57,6 @@ def dashboard(
         yield found
     finally:
         found.stop()
-        lab.clean()
 
 
 class Visitor:

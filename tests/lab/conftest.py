@@ -11,6 +11,16 @@ import os
 import pytest
 
 from tests.lab.fixture import CHOICE
+from tests.lab.running import Lab
+from tests.lab.site import Site
+
+
+@pytest.fixture
+def site(lab: Lab, db: None) -> Site:
+    """Give hosts without anything of ours; what a test leaves there, the next one that
+    wants clean hosts takes off."""
+    lab.clean()
+    return Site(lab)
 
 
 def pytest_collection_modifyitems(

@@ -15,8 +15,8 @@ from cluster.lvs.counters import Counters, Key, parse_stats
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
-# It is run before and after each test: a process that is not started is time saved, and
-# systemd takes a second to forget a unit.
+# It is run before each test: a process that is not started is time saved, and systemd
+# takes a second to forget a unit.
 CLEAN = r"""
 put() { for name in "${@:2}"; do echo "$1" >"/proc/sys/net/$name"; done; }
 unload() { for name; do

@@ -43,7 +43,6 @@ def site(lab, db):
     lab.clean()
     yield Site(lab)
     steady.stop(lab)
-    lab.clean()
 
 
 def observe(site):

@@ -3,20 +3,12 @@
 import pytest
 
 from tests.build import at
-from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
 # Nothing else uses it: connections of other tests stay in the table for minutes.
 VIP = "10.0.1.38"
 # Says hello to sshd through the VIP; the second word of the line is its banner.
 GREET = f"bash -c 'exec 3<>/dev/tcp/{VIP}/22; read -r -t 9 line <&3; echo $line'"
-
-
-@pytest.fixture
-def site(lab, db):
-    lab.clean()
-    yield Site(lab)
-    lab.clean()
 
 
 def test_all_ports_of_a_vip_lead_a_client_to_one_real_server(site):

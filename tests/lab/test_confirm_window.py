@@ -41,7 +41,6 @@ def site(lab, db):
     yield site
     if not is_reached(site):  # a test that failed has left it cut off
         lab.power("lb01", "reset")
-    lab.clean()
 
 
 def told(run):

@@ -27,8 +27,7 @@ VIP = ip_address("10.0.1.37")
 def site(lab, transactional_db):
     lab.clean()
     store.client().flushdb()
-    yield Site(lab)
-    lab.clean()
+    return Site(lab)
 
 
 @pytest.fixture

@@ -32,8 +32,7 @@ NUMBERS = "ipvsadm -Ln --stats --exact"
 def site(lab, transactional_db):
     lab.clean()
     store.client().flushdb()
-    yield Site(lab)
-    lab.clean()
+    return Site(lab)
 
 
 @pytest.fixture

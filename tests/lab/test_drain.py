@@ -16,7 +16,6 @@ from cluster.lvs.drain import Choice, Event
 from cluster.lvs.wish import ClusterWish
 from cluster.models import Drain
 from tests.lab.load import load
-from tests.lab.site import Site
 
 pytestmark = [
     pytest.mark.lab,
@@ -25,13 +24,6 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 VIP, WEB1 = "10.0.1.31", "10.0.1.6"
-
-
-@pytest.fixture
-def site(lab, db):
-    lab.clean()
-    yield Site(lab)
-    lab.clean()
 
 
 def begin(site, choice, address=WEB1):

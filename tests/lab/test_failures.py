@@ -185,8 +185,7 @@ def named(point) -> str:
 @pytest.fixture
 def site(lab):
     lab.clean()
-    yield Site(lab)
-    lab.clean()
+    return Site(lab)
 
 
 def told(run: Run) -> str:

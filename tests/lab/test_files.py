@@ -17,8 +17,7 @@ EMPTY = "cluster: lab\ndirector: lb01\nservices: []\n"
 def site(lab, db, monkeypatch):
     monkeypatch.setenv("PIRANHA_USER", "li.wei")
     lab.clean()
-    yield Site(lab)
-    lab.clean()
+    return Site(lab)
 
 
 def manage(*words):

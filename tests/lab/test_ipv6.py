@@ -7,7 +7,6 @@ import pytest
 from cluster.control.addresses import check_address
 from cluster.models import AddressCheck
 from tests.build import at
-from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
 LAN = "fd00:10:0:1::"
@@ -15,13 +14,6 @@ VIP, CLIENT, WEB1, WEB2 = f"{LAN}31", f"{LAN}100", f"{LAN}6", f"{LAN}9"
 URL = f"-g http://[{VIP}]/"
 WEBS = ("web1", "web2")
 ACCESS_LOG = "/var/log/nginx/access.log"
-
-
-@pytest.fixture
-def site(lab, db):
-    lab.clean()
-    yield Site(lab)
-    lab.clean()
 
 
 @pytest.fixture

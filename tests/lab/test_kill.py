@@ -40,7 +40,6 @@ def dashboard(lab, tmp_path):
     found = Dashboard(tmp_path, lab)
     yield found
     found.stop()
-    lab.clean()
 
 
 def sudo_log(lab):

@@ -24,16 +24,13 @@ RULES = (
 def site(lab, db):
     lab.clean()
     # A second port that says who answers, as the first one does.
-    for name in WEBS:
-        lab.ssh(
-            name,
-            f"sed 's/80 default_server/8080/' /etc/nginx/sites-enabled/default >{LISTEN};"
-            " nginx -s reload; until curl -so /dev/null localhost:8080; do sleep .2; done",
-        )
+    lab.on_all(
+        WEBS,
+        f"sed 's/80 default_server/8080/' /etc/nginx/sites-enabled/default >{LISTEN};"
+        " nginx -s reload; until curl -so /dev/null localhost:8080; do sleep .2; done",
+    )
     yield Site(lab)
-    lab.clean()
-    for name in WEBS:
-        lab.ssh(name, "nginx -s reload")
+    lab.on_all(WEBS, f"rm {LISTEN}; nginx -s reload")
 
 
 @pytest.fixture

@@ -9,18 +9,11 @@ from cluster.lvs.terms import Protocol
 from cluster.views.manual_steps import by_hand
 from tests.build import at
 from tests.lab import echo
-from tests.lab.site import EVERYTHING, Site
+from tests.lab.site import EVERYTHING
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
 VIP, CLIENT = "10.0.1.31", "10.0.1.100"
 WEBS = ("web1", "web2")
-
-
-@pytest.fixture
-def site(lab, db):
-    lab.clean()
-    yield Site(lab)
-    lab.clean()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections import Counter
 import pytest
 
 from tests.build import at
-from tests.lab.site import Site
 from tests.lab.test_modes import OUTSIDE, outside
 
 pytestmark = [
@@ -19,13 +18,6 @@ __all__ = ["outside"]  # the fixture is used by its name
 HOSTS = ("lb01", "web1", "web2")
 SETTLED = "systemctl is-system-running --wait; systemctl is-active piranha-lvs"
 SYSCTLS = "sysctl net.ipv4.conf.{all,lo}.arp_{ignore,announce} net.ipv4.ip_forward"
-
-
-@pytest.fixture
-def site(lab, db):
-    lab.clean()
-    yield Site(lab)
-    lab.clean()
 
 
 def reset(site, *names):

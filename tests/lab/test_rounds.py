@@ -19,8 +19,7 @@ pytestmark = [
 @pytest.fixture
 def site(lab):
     lab.clean()
-    yield Site(lab)
-    lab.clean()
+    return Site(lab)
 
 
 @pytest.fixture

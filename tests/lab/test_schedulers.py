@@ -99,7 +99,6 @@ def site(lab, db):
         lab.ssh(name, "systemctl stop listen connect held 2>/dev/null; true")
     remove = "".join(f"ip addr del {one}/24 dev eth0; " for one in SOURCES)
     lab.ssh("client", remove + "true")
-    lab.clean()
 
 
 def want_all(site):

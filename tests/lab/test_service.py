@@ -8,18 +8,10 @@ from cluster.models import Run
 from cluster.remote.shell import Shell
 from tests.build import at
 from tests.lab import between
-from tests.lab.site import Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.django_db, pytest.mark.timeout(300)]
 State = Run.State
 URL = "http://10.0.1.31/"
-
-
-@pytest.fixture
-def site(lab, db):
-    lab.clean()
-    yield Site(lab)
-    lab.clean()
 
 
 def told(run):

@@ -34,7 +34,6 @@ def site(lab, db):
     lab.ssh("web3", CLEAN)
     yield Site(lab)
     lab.power("web3", "off")
-    lab.clean()
 
 
 def refused(method):
