@@ -19,17 +19,20 @@ from cluster.models import (
 from tests.lab.running import Lab
 
 # Everything that a run may touch, as root sees it: the proof that a host is as before.
-# First what loads modules by being asked: they bring sysctls with them.
+# First what loads modules by being asked: they bring sysctls with them. A lab host takes
+# longer to start a process than to answer: no sysctl -a, and few pipes.
+_SYSCTLS = (
+    "arp_ignore|arp_announce|.*forward.*|rp_filter|.*redirects|.*notify.*|accept_ra"
+)
 EVERYTHING = (
     "command -v ipvsadm >/dev/null && ipvsadm -Sn; iptables-legacy -t nat -S;"
     " iptables-legacy -t mangle -S; ip6tables-legacy -t mangle -S;"
-    " ip -o addr show | sed 's/valid_lft.*//'; ip route show table all | sort;"
-    " ip -6 route show table all | sort;"
-    " ip -o link show | sed 's/ qlen.*//'; ip fou show 2>/dev/null;"
-    " grep -oE '^(ipip|ip_gre|fou) ' /proc/modules | sort;"
-    " ip -o link show | sed 's/ qlen.*//'; ls -A /etc/piranha-lvs;"
-    " sysctl -a 2>/dev/null | grep -E"
-    " 'arp_(ignore|announce)|forward|rp_filter|redirects|vs.conntrack|notify|accept_ra '"
+    " ip fou show 2>/dev/null;"
+    " { ip -o addr show; ip -o link show; } | sed -E 's/(valid_lft| qlen).*//';"
+    " { ip route show table all; ip -6 route show table all; } | sort;"
+    " grep -oE '^(ipip|ip_gre|fou) ' /proc/modules | sort; ls -A /etc/piranha-lvs;"
+    " find /proc/sys/net -regextype posix-extended -type f"
+    f" -regex '.*/(vs/conntrack|{_SYSCTLS})' -exec grep -Hs . {{}} + | sort"
 )
 
 
