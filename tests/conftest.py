@@ -1,5 +1,6 @@
 """What tests share: a real broker, an empty cache, an environment for processes."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(
         items[:] = [item for item in items if item in taken]
     if not config.getoption("loadscopereorder"):
         items.sort(key=lambda item: -long_files.seconds(item.path))
+
+
+def pytest_collection_finish() -> None:
+    """Spare Python to search thousands of tests for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def is_backed(item: pytest.Item) -> bool:
