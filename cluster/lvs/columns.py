@@ -82,11 +82,18 @@ class Picks:
 
     def __init__(self, keys: Sequence[str], among: Sequence[str]) -> None:
         place = {key: n for n, key in enumerate(among)}
-        # -1 is nowhere.
-        self.places = tuple(place.get(key, -1) for key in keys)
-        self.missing = tuple(n for n, at in enumerate(self.places) if at < 0)
+        places = tuple(place.get(key, -1) for key in keys)
+        self.missing = tuple(n for n, at in enumerate(places) if at < 0)
         whole = not self.missing and len(keys) > 1
-        self._all = itemgetter(*self.places) if whole else None
+        # What picks all knows their places; they are not kept twice.
+        self._all = itemgetter(*places) if whole else None
+        self._places = () if whole else places
+        self._rows, self._among = len(keys), len(among)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Return where each of the rows is, -1 for nowhere."""
+        return self._all(range(self._among)) if self._all else self._places
 
     def counters(self, column: array[int]) -> array[int]:
         """Return the cells of the rows, UNKNOWN for those that are nowhere."""
@@ -94,7 +101,7 @@ class Picks:
             cells = [column[n] if n >= 0 else UNKNOWN for n in self.places]
             return array("Q", cells)
         if column is zeros(len(column)):
-            return zeros(len(self.places))
+            return zeros(self._rows)
         return array("Q", self._all(column))
 
     def rates(self, column: array[float]) -> array[float]:

@@ -11,6 +11,7 @@ find the same: every line a row of seven words, every number nothing but digits.
 
 from __future__ import annotations
 
+import zlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,11 +41,11 @@ _BLOCK = 64 * 1024
 class Listing:
     """The rows of a listing, and the lines of it that were not understood.
 
-    *names* are the keys of the rows, a line each: the same object as in the listing
-    before when the rows are the same.
+    *names* are the keys of the rows, compressed, a line each: the same object as in the
+    listing before when the rows are the same.
     """
 
-    names: str = ""
+    names: bytes = b""
     columns: Columns = (zeros(0),) * COLUMNS
     unknown: tuple[str, ...] = ()
 
@@ -52,11 +53,12 @@ class Listing:
     def of(cls, rows: Mapping[str, Counters], unknown: Iterable[str] = ()) -> Self:
         numbers = zip(*rows.values(), strict=True) if rows else [()] * COLUMNS
         columns = tuple(array("Q", n) for n in numbers)
-        return cls("\n".join(rows), columns, tuple(unknown))
+        return cls(_packed(rows), columns, tuple(unknown))
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(self.names.split("\n")) if self.names else ()
+        names = zlib.decompress(self.names).decode() if self.names else ""
+        return tuple(names.split("\n")) if names else ()
 
     @property
     def rows(self) -> dict[str, Counters]:
@@ -216,7 +218,7 @@ def _even(body: bytes) -> Listing | None:
     # Each row has a name of its own, and the first is a service.
     among = set(keys)
     is_whole = len(among) == len(keys) and "" not in among
-    return Listing("\n".join(keys), columns) if is_whole else None
+    return Listing(_packed(keys), columns) if is_whole else None
 
 
 def _keys(before: str, words: list[bytes]) -> list[str]:
@@ -280,3 +282,8 @@ def _counters(words: Sequence[str]) -> Counters | None:
     except ValueError:  # thousands of digits
         return None
     return found if max(found) <= UNKNOWN else None
+
+
+def _packed(keys: Iterable[str]) -> bytes:
+    text = "\n".join(keys)
+    return zlib.compress(text.encode(), 1) if text else b""

@@ -37,6 +37,7 @@ from cluster.lvs.frame import WATCH
 from cluster.models import Host
 from cluster.remote.shell import RemoteError
 from cluster.watch import leases, readings, store
+from cluster.watch.heap import Heap
 from cluster.watch.lookout import LOOK_EVERY, Lookout
 from cluster.watch.packing import pack
 from cluster.watch.sample import Sample
@@ -92,6 +93,7 @@ class Watcher:
         self._lookout = Lookout(self._streams.get)
         self._told: dict[int, RemoteError] = {}
         self._cycles = 0
+        self._heap = Heap()
         self._first_end = math.inf
         self._stopping = threading.Event()
         self._news = threading.Event()
@@ -144,6 +146,7 @@ class Watcher:
         for stream in self._streams.values():
             stream.step(may_open=opening < OPEN_AT_ONCE)
             opening += stream.is_opening
+        self._heap.step(opening)
         return opening
 
     def _try_cycle(self) -> None:
