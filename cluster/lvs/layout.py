@@ -79,12 +79,12 @@ class Layout:
     def _kept(self) -> _Rows:
         return _unpack(self.packed)
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Return how many there are."""
         return len(self._ends) + self.servers
 
-    @property
+    @cached_property
     def first(self) -> int:
         """Return the row of the first real server: so many services are before it."""
         return len(self._ends)
@@ -134,7 +134,7 @@ class Layout:
         the sums. Raises OverflowError when a number is above ``MOST``."""
         upto = [0, *accumulate(numbers)]
         ends = [upto[end] for end in self._ends]
-        sums = [*map(sub, ends, [0, *ends])]
+        sums = [*map(sub, ends, (0, *ends))]
         if upto[-1] > MOST:
             sums = [min(number, MOST) for number in sums]
         return array("I", [*sums, *numbers])
