@@ -29,6 +29,10 @@ SECTION = b"\x1d"
 # Ends a line as well as a newline does.
 LINE = b"\x1f"
 PERIOD = 2.0
+# Frames leave on the eighths of a period of the director's clock: those of many directors
+# come together, and are read, published and written together for half of what it costs to
+# do so one by one.
+BEATS = 8
 STATS = ("sudo", "-n", "ipvsadm", "-Ln", "--stats", "--exact")
 ADDRESSES = ("ip", "-j", "addr", "show")
 # Says a line when an address comes or goes; runs as long as the loop.
@@ -61,13 +65,15 @@ LONGEST_PAUSE = 10
 # a third of what printf does, and long texts are copied as seldom as can be.
 # EPOCHREALTIME needs bash 5.0; /proc/self/stat is in hundredths of a second (proc(5)).
 # Standard input ends when we go away, and then so does the loop.
+# `beat` is what all times of frames are a multiple of.
 # A table of nothing but its head has no counters: then ipvsadm is left alone.
 # `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
 # `total[2]` is the line of the totals, below it are rates that sink by themselves.
 _BASH = r"""
 stats=($stats); addresses=($addresses); moves=($moves); IFS=$'\037'; shopt -u xpg_echo
 mapfile -t boot <"$proc/sys/kernel/random/boot_id"
-n=0; paid=0; stats_at=0; look_at=0; rest_until=0; due=${EPOCHREALTIME/[.,]/}; moved=
+n=0; paid=0; stats_at=0; look_at=0; rest_until=0; moved=
+due=${EPOCHREALTIME/[.,]/}; ((due -= due % beat))
 cpu_of_children() {
   local IFS=' '; read -r -a stat </proc/self/stat; ((cpu = (stat[15] + stat[16]) * 10000))
 }
@@ -115,8 +121,8 @@ while :; do
   else
     echo "$frame$end"
   fi
-  ((n += 1, due += period, left = due - ${EPOCHREALTIME/[.,]/}))
-  if ((left <= 0)); then ((due -= left, left = 1)); fi
+  now=${EPOCHREALTIME/[.,]/}
+  ((n += 1, due += period, due = due > now ? due : now - now % beat + beat, left = due - now))
   printf -v left "%d.%06d" $((left / 1000000)) $((left % 1000000))
   read -r -t "$left"; (($? > 128)) || exit 0
 done
@@ -172,6 +178,7 @@ def watch_command(
         "seldom": str(SELDOM_EVERY),
         "share": str(SHARE),
         "worst": str(WORST),
+        "beat": str(micro // BEATS),
         "longest": str(micro * LONGEST_PAUSE),
         "saved": str(micro * SAVED),
     }

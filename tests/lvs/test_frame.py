@@ -146,6 +146,14 @@ def test_frames_keep_an_absolute_schedule(proc, run):
     assert took == pytest.approx(9 * 0.2, abs=0.1)
 
 
+def test_frames_leave_on_the_eighths_of_a_period_however_late_one_was(proc, run):
+    slow = proc / "slow"
+    slow.write_text(f"test -e {proc}/slept || sleep 1.7; touch {proc}/slept\n")
+    running = run(loop(proc, period=1.6, stats=("sh", str(slow))))
+    _late, *frames = (frame.sent_at for frame in running.frames(4))
+    assert [at % 0.2 < 0.1 for at in frames] == [True] * 3
+
+
 def busy(proc, listing):
     """Return a program that lists by *listing*; totals have moved when it ends."""
     head = "".join(sample("proc-net-ip_vs_stats").splitlines(keepends=True)[:2])
