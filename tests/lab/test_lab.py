@@ -241,7 +241,7 @@ def connections(lab: Lab) -> int:
 
 @pytest.mark.usefixtures("direct_routing")
 def test_direct_routing_by_hand_as_in_the_notes(lab: Lab) -> None:
-    asked = f"for i in 1 2 3 4; do curl -s --max-time 5 http://{VIP}/; done"
+    asked = f"for i in 1 2 3 4; do curl -s --max-time 20 http://{VIP}/; done"
     answers = lab.ssh("client", asked).split()
     assert answers in (["web1", "web2"] * 2, ["web2", "web1"] * 2)
     seen = lab.ssh("web1", "tail -n 1 /var/log/nginx/access.log")
