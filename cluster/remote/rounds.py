@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-# So long after one round the next begins: whatever came meanwhile is read together.
+# So long after something has come a round begins: whatever came meanwhile is read together.
 PAUSE = 0.05
 Work = Callable[[], None]
 # Reads what has come; returns work that may block, or None to be called again.
@@ -41,13 +41,14 @@ class Rounds:
 
     def _go_round(self) -> None:
         while True:
-            for descriptor, _event in self._waiting.poll():
+            self._waiting.poll()
+            time.sleep(PAUSE)
+            for descriptor, _event in self._waiting.poll(0):
                 work = self._looks[descriptor]()
                 if work is not None:
                     self._waiting.unregister(descriptor)
                     del self._looks[descriptor]
                     threading.Thread(target=work, daemon=True).start()
-            time.sleep(PAUSE)
 
 
 ROUNDS = Rounds()

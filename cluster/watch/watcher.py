@@ -58,7 +58,7 @@ STEP = 0.25
 OPENING_STEP = 0.05
 # Frames wait so long for others of the same round (remote/rounds.py): they are read
 # together, and the bell is rung once.
-GATHER = 0.05
+GATHER = 0.02
 OPEN_AT_ONCE = 16
 CLOSE_PATIENCE = 3.0
 SEEN_EVERY = timedelta(seconds=10)
