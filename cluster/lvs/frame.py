@@ -96,8 +96,8 @@ while :; do
       "${stats[@]}" </dev/null 2>&1; status=$?
       cpu_of_children; ((cost = ${EPOCHREALTIME/[.,]/} - now))
       ((paid = (paid > due - saved ? paid : due - saved) + (cpu - before) * share))
-      ((stats_at = paid < due + longest ? paid : due + longest))
-      ((stats_at = stats_at > due + cost * worst ? stats_at : due + cost * worst))
+      ((paid = paid < due + longest ? paid : due + longest))
+      ((stats_at = paid > due + cost * worst ? paid : due + cost * worst))
       ((pause = stats_at > due ? (stats_at - due + period - 1) / period * period : 0))
       asked=$n; asked_rows=$rows; asked_total=${total[2]}
       rest_until=$((status || !${#asked_total} ? 0 : n + seldom))

@@ -186,6 +186,17 @@ def test_a_listing_that_costs_the_director_much_comes_with_every_tenth_frame(pro
     assert asked.stats_pause >= 5
 
 
+def test_a_director_that_was_slow_once_is_asked_as_before_after_the_longest_pause(
+    proc, run
+):
+    once = f"test -e {proc}/was-slow || while [ $((n += 1)) -lt 300000 ]; do :; done"
+    listing = f"{once}; touch {proc}/was-slow"
+    running = run(loop(proc, period=0.5, stats=busy(proc, listing)))
+    slow, quick = listed(running.frames(14))[:2]
+    assert slow.stats_pause >= 5
+    assert quick.stats_pause < 5
+
+
 def test_a_listing_that_costs_next_to_nothing_comes_with_most_frames(proc, run):
     running = run(loop(proc, period=0.5, stats=busy(proc, ":")))
     # With every one where nothing else holds up the start of a process for 0.05 s.
