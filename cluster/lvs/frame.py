@@ -51,11 +51,10 @@ SELDOM: Mapping[str, tuple[str, ...]] = {
     "timeouts": ("sudo", "-n", "ipvsadm", "-Ln", "--timeout"),
     "daemons": ("sudo", "-n", "ipvsadm", "-Ln", "--daemon"),
 }
-# Listings of ipvsadm may take 1/SHARE of one processor: that, the rest of the loop and sshd stay
-# under 1 % together. What was not used of SAVED periods may be used later. They may take
-# more rather than come less often than every LONGEST_PAUSE periods, but never more than
-# 1/WORST of the time by the clock on the wall.
-SHARE = 200
+# Listings of ipvsadm may take 1/SHARE of one processor. What was not used of SAVED periods
+# may be used later. They may take more rather than come less often than every
+# LONGEST_PAUSE periods, but never more than 1/WORST of the time by the clock on the wall.
+SHARE = 100
 SAVED = 30
 WORST = 10
 LONGEST_PAUSE = 10

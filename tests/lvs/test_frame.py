@@ -179,7 +179,7 @@ def test_a_listing_that_takes_long_is_asked_for_less_often(proc, run):
 
 
 def test_a_listing_that_costs_the_director_much_comes_with_every_tenth_frame(proc, run):
-    # More than a two-hundredth of all the time that was saved, and of ten frames.
+    # More than a hundredth of all the time that was saved, and of ten frames.
     works = "n=0; while [ $((n += 1)) -lt 300000 ]; do :; done"
     running = run(loop(proc, period=0.5, stats=busy(proc, works)))
     (asked,) = listed(running.frames(8))
