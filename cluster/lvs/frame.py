@@ -12,8 +12,8 @@ load it. ipvsadm is asked less often where it is costly (then there is no ``stat
 While neither table nor totals move it need not be asked: every packet counts in the
 totals, too, so all that frame 17 said still holds, and ``rest`` says 17 in its place.
 Every fifth frame has table and totals all the same, for who missed number 17.
-``addresses`` come when one of them has changed; of ``thresholds``, ``timeouts`` and
-``daemons`` one every 60 s, all in the first frame.
+``addresses`` come when one of them has changed, ``thresholds``, ``timeouts`` and
+``daemons`` every 60 s.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ MOVES = ("ip", "monitor", "address")
 # 10 s. Also the second look everywhere: the first may come before it tells. A director
 # at rest sends its table as often.
 ADDRESSES_EVERY = 5
-# With every 30th frame one question is asked about what seldom changes: 60 s. Sections
-# by their names. ipvsadm is asked as often by a director at rest, as a service whose
-# counters were set to zero leaves the totals as they are.
+# What seldom changes is asked with every 30th frame: 60 s. Sections by their names.
+# ipvsadm is asked as often by a director at rest, as a service whose counters were set
+# to zero leaves the totals as they are.
 SELDOM_EVERY = 30
 REFUSED = "?"
 SELDOM: Mapping[str, tuple[str, ...]] = {
@@ -182,12 +182,7 @@ def watch_command(
         "saved": str(micro * SAVED),
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    asked = "\n".join(
-        f"if [ $((n == 0 || n / seldom % {len(seldom)} == {turn})) = 1 ]; then\n"
-        f"{_asked(name, words)}\nfi"
-        for turn, (name, words) in enumerate(seldom.items())
-    )
-    asked = asked or ":"
+    asked = "\n".join(_asked(name, words) for name, words in seldom.items()) or ":"
     # What came before it in the frame goes first, in the same write.
     loop = _BASH.replace(": @SELDOM@", f'echo -n "$frame"; frame=\n{asked}')
     asks = "((BASH_VERSINFO[0] >= 5))"

@@ -1,4 +1,4 @@
-"""What a director is asked every few minutes, because it seldom changes.
+"""What a director is asked with every 30th frame, because it seldom changes.
 
 Thresholds of real servers, timeouts, and the state of the sync daemons.
 """
@@ -32,9 +32,9 @@ class Seldom:
         if not sections:
             return self
         return Seldom(
-            _parsed(_limits, sections.get("thresholds"), self.limits),
-            _parsed(parse_timeouts, sections.get("timeouts"), self.timeouts),
-            _parsed(parse_daemons, sections.get("daemons"), self.daemons),
+            _parsed(_limits, sections.get("thresholds")),
+            _parsed(parse_timeouts, sections.get("timeouts")),
+            _parsed(parse_daemons, sections.get("daemons")),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -46,12 +46,8 @@ class Seldom:
         }
 
 
-def _parsed(
-    parse: Callable[[str], T], text: bytes | None, before: T | None
-) -> T | None:
-    if text is None:
-        return before
-    told = text.decode("utf-8", "replace")
+def _parsed(parse: Callable[[str], T], text: bytes | None) -> T | None:
+    told = (REFUSED.encode() if text is None else text).decode("utf-8", "replace")
     if told.rstrip().endswith(REFUSED):
         return None
     try:

@@ -192,7 +192,10 @@ def test_a_director_that_was_slow_once_is_asked_as_before_after_the_longest_paus
     once = f"test -e {proc}/was-slow || while [ $((n += 1)) -lt 300000 ]; do :; done"
     listing = f"{once}; touch {proc}/was-slow"
     running = run(loop(proc, period=0.5, stats=busy(proc, listing)))
-    slow, quick = listed(running.frames(14))[:2]
+    asked = []
+    while len(asked) < 2:
+        asked += listed(running.frames(1))
+    slow, quick = asked
     assert slow.stats_pause >= 5
     assert quick.stats_pause < 5
 
@@ -353,18 +356,14 @@ def test_what_is_not_a_frame_is_refused(body):
 
 
 @pytest.mark.parametrize("shell", ["bash", "/nonexistent/bash"], ids=["bash", "posix"])
-def test_what_seldom_changes_is_asked_in_turn_and_comes_whole_or_says_that_it_was_refused(
-    proc, run, shell
-):
+def test_what_seldom_changes_comes_whole_or_says_that_it_was_refused(proc, run, shell):
     seldom = {"timeouts": ("echo", "Timeout 1"), "daemons": ("false",)}
-    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(61)
-    found = [dict(split_frame(frame.body).seldom) for frame in frames]
-    timeouts, daemons = {"timeouts": b"Timeout 1\n"}, {"daemons": b"?\n"}
-    nothing = [{}] * 29
-    assert found == [timeouts | daemons, *nothing, daemons, *nothing, timeouts]
-    first = split_frame(frames[0].body)
-    assert first.table == sample("proc-net-ip_vs").encode()
-    assert first.stats
+    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(31)
+    found = [split_frame(frame.body) for frame in frames]
+    said = {"timeouts": b"Timeout 1\n", "daemons": b"?\n"}
+    assert [dict(one.seldom) for one in found] == [said, *[{}] * 29, said]
+    assert found[0].table == sample("proc-net-ip_vs").encode()
+    assert found[0].stats
 
 
 def test_all_of_it_may_be_asked():
