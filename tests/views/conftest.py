@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from cluster import tasks
+from cluster import tasks, throttle
 from cluster.lvs.host import HostState
 from cluster.models import Cluster, Host, RealServer, User, Vip, VirtualService
 from tests.build import WEB1, WEB2, director, real_server
@@ -104,6 +104,23 @@ def viewer(db: None) -> Client:
     user = User.objects.create(username="bo", role=User.Role.VIEWER)
     client.force_login(user)
     return client
+
+
+@dataclass
+class Clock:
+    """What throttling reads; it stands, at the beginning of a window."""
+
+    now: float = 1000.0 * throttle.WINDOW
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(throttle, "time", clock)
+    return clock
 
 
 QUEUED = (

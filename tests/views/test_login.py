@@ -82,7 +82,7 @@ def test_a_password_typed_as_name_is_not_in_the_audit_log(client, alice):
     assert "secret" not in event.text + event.object + event.actor
 
 
-def test_after_five_failures_even_the_right_password_waits(client, alice):
+def test_after_five_failures_even_the_right_password_waits(client, alice, clock):
     for _ in range(throttle.PER_ACCOUNT.attempts):
         attempt(client, password="wrong")
     response = attempt(client)
@@ -92,19 +92,26 @@ def test_after_five_failures_even_the_right_password_waits(client, alice):
     assert not get_user(client).is_authenticated
 
 
-def test_the_case_of_the_name_does_not_open_a_new_count(client, alice):
+def test_the_right_password_is_let_in_when_the_wait_is_over(client, alice, clock):
+    for _ in range(throttle.PER_ACCOUNT.attempts):
+        attempt(client, password="wrong")
+    clock.now += int(attempt(client)["Retry-After"])
+    assert attempt(client).status_code == 302
+
+
+def test_the_case_of_the_name_does_not_open_a_new_count(client, alice, clock):
     for name in ("alice", "ALICE", "Alice", "aLICE", "alicE"):
         attempt(client, name, password="wrong")
     assert attempt(client).status_code == 429
 
 
-def test_one_address_cannot_try_many_accounts(client, alice):
+def test_one_address_cannot_try_many_accounts(client, alice, clock):
     for number in range(throttle.PER_ADDRESS.attempts):
         attempt(client, f"user{number}")
     assert attempt(client).status_code == 429
 
 
-def test_another_address_is_not_punished(client, alice):
+def test_another_address_is_not_punished(client, alice, clock):
     for number in range(throttle.PER_ADDRESS.attempts):
         attempt(client, f"user{number}")
     response = client.post(
@@ -113,7 +120,7 @@ def test_another_address_is_not_punished(client, alice):
     assert response.status_code == 302
 
 
-def test_a_success_forgets_the_failures_of_the_account(client, alice):
+def test_a_success_forgets_the_failures_of_the_account(client, alice, clock):
     for _ in range(throttle.PER_ACCOUNT.attempts - 1):
         attempt(client, password="wrong")
     attempt(client)

@@ -88,7 +88,7 @@ def test_a_log_in_is_no_token(lab, administrator):
     assert get(administrator, Authorization="").status_code == 401
 
 
-def test_guessing_is_throttled(lab, client):
+def test_guessing_is_throttled(lab, client, clock):
     for _attempt in range(throttle.PER_ADDRESS_METRICS.attempts):
         assert get(client, "wrong").status_code == 401
     answer = get(client)

@@ -101,7 +101,7 @@ def test_the_file_holds_no_token_and_is_private(url):
     assert stat.S_IMODE(setup_link.path().stat().st_mode) == 0o600
 
 
-def test_guessing_is_slowed_down(client, url):
+def test_guessing_is_slowed_down(client, url, clock):
     for _ in range(throttle.PER_ADDRESS_SETUP.attempts):
         client.get(reverse("cluster:setup", args=["x"]))
     assert client.get(url).status_code == 429
