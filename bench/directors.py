@@ -41,6 +41,7 @@ LOOP = watch_command(
     ("cat", "stats"),
     ("cat", "addresses"),
     seldom={name: ("cat", name) for name in SELDOM},
+    sudo=(),
 )
 ROOT = Path(__file__).resolve().parent.parent
 SERVICES, SERVERS = 20, 5

@@ -4,6 +4,8 @@ Each is a way to root, to a stranger's traffic, or past a rule of the sudoers fi
 The same lists are tried against ``privileges.allowed`` and against real sudo.
 """
 
+from cluster.lvs.frame import lister
+
 EVERYWHERE = (
     ("sh",),
     ("sh", "-c", "id"),
@@ -71,7 +73,16 @@ EVERYWHERE = (
     ("keepalived", "-f", "/tmp/x"),
 )
 # The host's own address has the label "eth0", not "eth0:1": out of reach.
+# What lists on directors, with more, with less, and taken apart.
+_LISTER = lister().argv[2]
 _TRICKS = (
+    ("sh", "-c", f"{_LISTER}; id"),
+    ("sh", "-c", f"id; {_LISTER}"),
+    ("sh", "-c", _LISTER, "id"),
+    ("sh", "-c", _LISTER.replace("ipvsadm -Ln --timeout", "id")),
+    ("sh", "-c", _LISTER.replace("--timeout", "--timeout ")),
+    ("sh", "-x", "-c", _LISTER),
+    ("bash", "-c", _LISTER),
     ("ip", "addr", "del", "10.0.1.3/24", "dev", "eth0"),
     ("ip", "addr", "del", "10.0.1.3/24", "dev", "eth0", "label", "eth0"),
     (
@@ -91,6 +102,7 @@ _TRICKS = (
     ("ip", "addr", "add", "$(id)", "dev", "lo", "label", "lo:1"),
 )
 _DIRECTOR_ONLY = (
+    ("sh", "-c", _LISTER),
     ("ipvsadm", "-R"),
     ("ipvsadm", "-Sn"),
     ("ip", "addr", "add", "10.0.1.31/24", "dev", "eth0", "label", "eth0:1"),

@@ -112,7 +112,7 @@ def _director(directors: Directors) -> Result:
 
     def ours(number: int, _turns: int) -> tuple[str, bytes]:
         place = str(directors.place(number))
-        command = watch_command(place, nothing, nothing, PERIOD, seldom={})
+        command = watch_command(place, nothing, nothing, PERIOD, seldom={}, sudo=())
         return command.line, command.stdin
 
     def cat(number: int, turns: int) -> tuple[str, bytes]:

@@ -1,8 +1,11 @@
 """What a director tells us every two seconds: the remote loop, and how it is read.
 
-The loop runs as our own user, without a root shell: files under /proc are read with
-built-ins of bash (no process is started), only ``ipvsadm --stats`` needs sudo. A frame
-is what ipvsadm said, and a few sections, each behind 0x1D and a line with its name::
+The loop runs as our own user: files under /proc are read with built-ins of bash (no
+process is started), only ipvsadm needs root. One sudo for each of its listings would cost
+three times what they cost, so one is kept for all of them: the **lister**, a fixed line
+of shell that reads names of listings and nothing else. A host whose sudo does not know
+it yet is asked with a sudo for each. A frame is what ipvsadm said, and a few sections,
+each behind 0x1D and a line with its name::
 
     <ipvsadm>\\x1dboot\\n<boot id>\\x1dstatus\\n0 8231 0 17
     \\x1dtable\\n<ip_vs>\\x1dtotal\\n<ip_vs_stats>
@@ -33,7 +36,7 @@ PERIOD = 2.0
 # come together, and are read, published and written together for half of what it costs to
 # do so one by one.
 BEATS = 8
-STATS = ("sudo", "-n", "ipvsadm", "-Ln", "--stats", "--exact")
+STATS = ("ipvsadm", "-Ln", "--stats", "--exact")
 ADDRESSES = ("ip", "-j", "addr", "show")
 # Says a line when an address comes or goes; runs as long as the loop.
 MOVES = ("ip", "monitor", "address")
@@ -47,14 +50,21 @@ ADDRESSES_EVERY = 5
 SELDOM_EVERY = 30
 REFUSED = "?"
 SELDOM: Mapping[str, tuple[str, ...]] = {
-    "thresholds": ("sudo", "-n", "ipvsadm", "-Ln", "--thresholds"),
-    "timeouts": ("sudo", "-n", "ipvsadm", "-Ln", "--timeout"),
-    "daemons": ("sudo", "-n", "ipvsadm", "-Ln", "--daemon"),
+    "thresholds": ("ipvsadm", "-Ln", "--thresholds"),
+    "timeouts": ("ipvsadm", "-Ln", "--timeout"),
+    "daemons": ("ipvsadm", "-Ln", "--daemon"),
 }
+SUDO = ("sudo", "-n")
+# The lister is told a name by each line of its standard input. The listing goes out by
+# itself; its end is told by a line of standard error, the only other file that sudo
+# leaves open: 0 or 1, and the lister's own line of proc(5), /proc/PID/stat.
+_LISTER = """\
+echo ready >&2; while read -r name; do case $name in {listings} esac </dev/null 2>&1 \
+&& set 0 || set 1; read -r stat </proc/self/stat; echo $1 $stat >&2; done"""
 # Listings of ipvsadm may take 1/SHARE of one processor. What was not used of SAVED periods
 # may be used later. They may take more rather than come less often than every
 # LONGEST_PAUSE periods, but never more than 1/WORST of the time by the clock on the wall.
-SHARE = 100
+SHARE = 200
 SAVED = 30
 WORST = 10
 LONGEST_PAUSE = 10
@@ -69,13 +79,22 @@ LONGEST_PAUSE = 10
 # `due` and `left` keep an absolute schedule: a slow frame does not move the next ones.
 # `total[2]` is the line of the totals, below it are rates that sink by themselves.
 _BASH = r"""
-stats=($stats); addresses=($addresses); moves=($moves); IFS=$'\037'; shopt -u xpg_echo
+addresses=($addresses); moves=($moves); IFS=$'\037'; shopt -u xpg_echo
 mapfile -t boot <"$proc/sys/kernel/random/boot_id"
-n=0; paid=0; stats_at=0; look_at=0; rest_until=0; moved=
+n=0; paid=0; cpu=0; stats_at=0; look_at=0; rest_until=0; moved=
 due=${EPOCHREALTIME/[.,]/}; ((due -= due % beat))
-cpu_of_children() {
-  local IFS=' '; read -r -a stat </proc/self/stat; ((cpu = (stat[15] + stat[16]) * 10000))
+exec {out}>&1
+start() {
+  coproc lister { exec "$@" 2>&1 1>&"$out"; }
+  read -r -u "${lister[0]}" said && [[ $said == ready ]]
 }
+list() {
+  echo "$1" >&"${lister[1]}"; IFS=' ' read -r -u "${lister[0]}" -a said ||
+    { echo "what lists by ipvsadm has ended" >&2; exit 1; }
+  ((cpu = (said[14] + said[15] + said[16] + said[17]) * 10000, status = said[0]))
+}
+@START@
+exec {out}>&-
 if ((${#moves[@]})); then
   exec {moved}< <(exec "${moves[@]}" </dev/null 2>/dev/null)
   trap "kill $! 2>/dev/null" EXIT
@@ -91,9 +110,8 @@ while :; do
     elif ((n < rest_until)); then
       frame+=$'\035rest\037'$asked; ((n % every == 0)) || rows=
     elif ((due >= stats_at)); then
-      cpu_of_children; ((before = cpu)); now=${EPOCHREALTIME/[.,]/}
-      "${stats[@]}" </dev/null 2>&1; status=$?
-      cpu_of_children; ((cost = ${EPOCHREALTIME/[.,]/} - now))
+      ((before = cpu)); now=${EPOCHREALTIME/[.,]/}
+      list stats; ((cost = ${EPOCHREALTIME/[.,]/} - now))
       ((paid = (paid > due - saved ? paid : due - saved) + (cpu - before) * share))
       ((paid = paid < due + longest ? paid : due + longest))
       ((stats_at = paid > due + cost * worst ? paid : due + cost * worst))
@@ -103,6 +121,8 @@ while :; do
       frame+=$'\035status\037'"$status $cost $pause $n"
     fi
     if ((n % seldom == 0)); then
+      # What came before it in the frame goes first, in the same write.
+      echo -n "$frame"; frame=
       : @SELDOM@
     fi
   fi
@@ -150,6 +170,19 @@ done
 """
 
 
+def lister(
+    stats: tuple[str, ...] = STATS,
+    seldom: Mapping[str, tuple[str, ...]] = SELDOM,
+    sudo: tuple[str, ...] = (),
+) -> Command:
+    """Return the program that lists *stats* and each of *seldom* by its name."""
+    programs = {"stats": stats, **seldom}
+    text = " ".join(
+        f"{name}) {shlex.join((*sudo, *words))};;" for name, words in programs.items()
+    )
+    return Command(("sh", "-c", _LISTER.format(listings=text)), root=not sudo)
+
+
 def watch_command(
     proc: str = "/proc",
     stats: tuple[str, ...] = STATS,
@@ -159,16 +192,17 @@ def watch_command(
     seldom: Mapping[str, tuple[str, ...]] = SELDOM,
     moves: tuple[str, ...] = MOVES,
     bash: str = "bash",
+    sudo: tuple[str, ...] = SUDO,
 ) -> Command:
     """Return the loop as a command; the script goes over standard input.
 
-    The three programs are split at spaces on the host: no word of theirs may hold one.
-    No *moves*: addresses are looked at every 10 s.
+    *addresses* and *moves* are split at spaces on the host: no word of theirs may hold
+    one. No *moves*: addresses are looked at every 10 s. *stats* and *seldom* run by
+    *sudo*.
     """
     micro = int(period * 1_000_000)
     values = {
         "proc": proc,
-        "stats": " ".join(stats),
         "addresses": " ".join(addresses),
         "moves": " ".join(moves),
         "period": str(micro),
@@ -182,23 +216,44 @@ def watch_command(
         "saved": str(micro * SAVED),
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
-    asked = "\n".join(_asked(name, words) for name, words in seldom.items()) or ":"
-    # What came before it in the frame goes first, in the same write.
-    loop = _BASH.replace(": @SELDOM@", f'echo -n "$frame"; frame=\n{asked}')
+    loop = _BASH.replace("@START@", _start(stats, seldom, sudo))
+    loop = loop.replace(": @SELDOM@", "\n".join(map(_listed, seldom)) or ":")
     asks = "((BASH_VERSINFO[0] >= 5))"
+    posix = _POSIX.replace("$stats", shlex.join((*sudo, *stats)))
+    asked = (_asked(name, (*sudo, *words)) for name, words in seldom.items())
     script = [
         "LC_ALL=C; export LC_ALL",
         *lines,
         f"if {shlex.quote(bash)} --norc -c {shlex.quote(asks)} 2>/dev/null; then",
         f"exec {shlex.quote(bash)} --norc -c {shlex.quote(loop)} piranha-watch",
         "fi",
-        _POSIX.replace(": @SELDOM@", asked),
+        posix.replace(": @SELDOM@", "\n".join(asked) or ":"),
     ]
     return Command(("sh", "-s"), stdin="\n".join(script).encode())
 
 
+def _start(
+    stats: tuple[str, ...],
+    seldom: Mapping[str, tuple[str, ...]],
+    sudo: tuple[str, ...],
+) -> str:
+    """Return what starts the lister, and how it is done where sudo refuses that."""
+    each = shlex.join(lister(stats, seldom, sudo).argv)
+    one = shlex.join(lister(stats, seldom).argv)
+    if not sudo:
+        return f"start {one}"
+    # It is asked first: a command that is not allowed is an alarm in the host's log.
+    allows = f"{shlex.join((*sudo, '-l'))} {one} >/dev/null 2>&1"
+    return f"{allows} && start {shlex.join(sudo)} {one} || start {each}"
+
+
+def _listed(section: str) -> str:
+    """Return a line of the loop; a listing that fails has ``REFUSED`` as its end."""
+    return f"echo -n $'\\035'{section}$'\\037'; list {section}; ((status)) && echo '{REFUSED}'"
+
+
 def _asked(section: str, words: tuple[str, ...]) -> str:
-    """Return a line of the loop; a program that fails leaves ``REFUSED`` behind."""
+    """Return the same for any shell."""
     asks = f"{shlex.join(words)} </dev/null 2>/dev/null || echo '{REFUSED}'"
     return f"printf '\\035{section}\\n'; {asks}"
 

@@ -24,6 +24,7 @@ from cluster.lvs import (
     boot_place,
     change,
     facts,
+    frame,
     fullnat,
     ipvs_sysctls,
     lan,
@@ -50,6 +51,7 @@ _PLACES = {
     "ipvsadm": ("/usr/sbin/ipvsadm",),
     "systemd-run": ("/usr/bin/systemd-run",),
     "modprobe": ("/usr/sbin/modprobe",),
+    "sh": ("/usr/bin/sh",),
     "sysctl": ("/usr/sbin/sysctl",),
     **{t: (f"/usr/sbin/{t}",) for t in (*source_nat.TOOLS, *marks.TOOLS6)},
 }
@@ -93,6 +95,9 @@ _READS = (
     _exactly(facts.THRESHOLDS.command),
     _exactly(facts.CONNECTIONS.command),
     Rule("ipvsadm", "-Ln --stats --exact"),
+    # A shell that takes names of listings and no command. sudo compares words joined by
+    # spaces: cut elsewhere they are `echo`, or nothing that a shell can read to its end.
+    _exactly(frame.lister()),
     Rule("ipvsadm", "-Ln --rate --exact"),
     _exactly(facts.TIMEOUTS.command),
     _exactly(facts.DAEMONS.command),

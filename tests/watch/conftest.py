@@ -38,7 +38,7 @@ def proc(tmp_path):
 def command(proc):
     """The loop, four frames a second."""
     stats, addresses = ("cat", str(proc / "stats")), ("cat", str(proc / "addresses"))
-    return watch_command(str(proc), stats, addresses, 0.25, seldom={})
+    return watch_command(str(proc), stats, addresses, 0.25, seldom={}, sudo=())
 
 
 @pytest.fixture
