@@ -27,23 +27,52 @@ MOST_WEIGHTS = 3
 _TONES = {"warn": "is-warn", "drift": "is-warn", "bad": "is-bad", "mute": "is-mute"}
 _STATE_CLASSES = _TONES | {"up": "is-up", "brand": "is-brand"}
 
+# What a character takes at most, in units of the picture (topo.css).
+_NAME, _WORD, _VIP = 8.8, 8.6, 6.8
+_NARROWEST = 0.7
+# From the left edge of a name to the right edge of the word beside it.
+_DIRECTOR_ROOM, _SERVER_ROOM, _BESIDE, _IN_PILL = 228.0, 234.0, 10.0, 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A text in the room that it has: squeezed into *length*, and cut if need be."""
+
+    text: str
+    length: float | None = None
+    whole: str = ""
+
+    @classmethod
+    def into(cls, room: float, text: str, a_character: float) -> Fitted:
+        if len(text) * a_character <= room:
+            return cls(text)
+        most = int(room / a_character / _NARROWEST)
+        if len(text) <= most:
+            return cls(text, room)
+        return cls(f"{text[: most - 1]}…", room, text)
+
+    @classmethod
+    def name(cls, room: float, name: str, word: str) -> Fitted:
+        """Fit the name of a host beside the word for its state."""
+        return cls.into(room - _BESIDE - len(word) * _WORD, name, _NAME)
+
 
 @dataclass(frozen=True, slots=True)
 class DrawnDirector:
     box: Box
-    name: str
+    name: Fitted
     detail: str
     css: str
     word: str
     word_css: str
-    pills: tuple[tuple[Box, str], ...]
+    pills: tuple[tuple[Box, Fitted], ...]
     more: str
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnServer:
     box: Box
-    name: str
+    name: Fitted
     detail: str
     weight: str
     share: float
@@ -169,29 +198,34 @@ def _director(node: DirectorNode, box: Box, pills: Sequence[Box]) -> DrawnDirect
     if node.state == "STANDBY":
         css = "is-standby"
     left_out = len(node.vips) - len(pills)
+    word = str(state.word)
     return DrawnDirector(
         box=box,
-        name=node.name,
+        name=Fitted.name(_DIRECTOR_ROOM, node.name, word),
         detail=node.address,
         css=css,
-        word=str(state.word),
+        word=word,
         word_css=_STATE_CLASSES.get(state.tone, ""),
-        pills=tuple(zip(pills, node.vips[: len(pills)], strict=True)),
+        pills=tuple(
+            (pill, Fitted.into(pill.width - _IN_PILL, vip, _VIP))
+            for pill, vip in zip(pills, node.vips, strict=False)
+        ),
         more=_("+ %(n)d VIPs") % {"n": left_out} if left_out > 0 else "",
     )
 
 
 def _server(server: MergedServer, box: Box, flow: Flow | None) -> DrawnServer:
     state = state_of(server.state)
+    word = str(state.word)
     active = _("%(n)s active") % {"n": count(server.active)}
     return DrawnServer(
         box=box,
-        name=server.name,
+        name=Fitted.name(_SERVER_ROOM, server.name, word),
         detail=" · ".join(filter(None, (server.detail, active))),
         weight=_weight_text(server.weights),
         share=round(140 * server.share, 1),
         css=_TONES.get(state.tone, ""),
-        word=str(state.word),
+        word=word,
         word_css=_STATE_CLASSES.get(state.tone, ""),
         flow=flow,
         rate=rate(server.conns),

@@ -54,6 +54,36 @@ def test_a_long_address_is_made_to_fit_its_card():
         assert ('textLength="228"' in text) == fitted
 
 
+@pytest.mark.parametrize(
+    ("name", "shown", "squeezed"),
+    [
+        ("web1", "web1", False),
+        ("web1.shop.example", "web1.shop.example", False),
+        ("web1.shop.europe.example", "web1.shop.europe.example", True),
+        ("web1.shop.europe.north.example", "web1.shop.europe.north.exa…", True),
+    ],
+)
+def test_a_long_name_is_made_to_fit_beside_its_state(name, shown, squeezed):
+    found = drawn(replace(WEB1, name=name)).name
+    assert found.text == shown
+    assert (found.length is not None) == squeezed
+    whole = name if shown != name else ""
+    assert found.whole == whole
+    lines = [line(replace(WEB1, name=name))]
+    text = render_to_string(
+        "cluster/_picture.svg.html", {"picture": picture([NODE], 0, lines)}
+    )
+    assert (f"<title>{whole}</title>" in text) == bool(whole)
+
+
+def test_a_long_vip_stays_in_its_pill():
+    vips = ("10.0.1.31", "2001:db8:1234:5678:9abc:def0:1234:5678")
+    short, long = picture([replace(NODE, vips=vips)], 0, []).directors[0].pills
+    assert short[1].length is None
+    assert long[1].length < long[0].width
+    assert [pill.text for _box, pill in (short, long)] == list(vips)
+
+
 def test_what_is_not_known_has_no_number():
     unknown = replace(WEB1, numbers=Numbers(), weight=None)
     assert drawn(unknown).rate == "\N{EN DASH}"
