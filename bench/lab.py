@@ -17,7 +17,7 @@ from tests.lab.running import Lab
 
 def instance() -> Lab:
     name = os.environ.get("PIRANHA_BENCH_LAB_NAME", "bench")
-    ports = int(os.environ.get("PIRANHA_BENCH_LAB_PORTS", "2600"))
+    ports = int(os.environ.get("PIRANHA_BENCH_LAB_PORTS", "2800"))
     return Lab(name, ports, os.environ.get("PIRANHA_BENCH_LAB_HOSTS", ""))
 
 
