@@ -50,6 +50,21 @@
     );
   }
 
+  // Marks that stand closer than their numbers are wide have one text: 3–5.
+  function numbered(marks, width) {
+    const groups = [];
+    for (const mark of marks) {
+      const group = groups.at(-1);
+      if (group && mark.x - group.at(-1).x < width) group.push(mark);
+      else groups.push([mark]);
+    }
+    return groups.map((group) => {
+      const [first, last] = [group[0], group.at(-1)];
+      const text = first === last ? `${first.number}` : `${first.number}–${last.number}`;
+      return { x: (first.x + last.x) / 2, tone: last.tone, text };
+    });
+  }
+
   class Chart {
     constructor(element, options) {
       Object.assign(this, options);
@@ -214,21 +229,24 @@
     drawMarks(plot) {
       const { ctx, bbox } = plot;
       const unit = devicePixelRatio;
+      const drawn = this.marks()
+        .map(({ t, tone }, i) => ({ x: Math.round(plot.valToPos(t, "x", true)), tone, number: i + 1 }))
+        .filter(({ x }) => x >= bbox.left && x <= bbox.left + bbox.width);
       ctx.save();
-      ctx.font = `600 ${10 * unit}px sans-serif`;
-      ctx.textAlign = "center";
-      this.marks().forEach(({ t, tone }, i) => {
-        const x = Math.round(plot.valToPos(t, "x", true));
-        if (x < bbox.left || x > bbox.left + bbox.width) return;
+      ctx.setLineDash([3 * unit, 3 * unit]);
+      for (const { x, tone } of drawn) {
         ctx.strokeStyle = colour(`--${tone}`);
-        ctx.fillStyle = ctx.strokeStyle;
-        ctx.setLineDash([3 * unit, 3 * unit]);
         ctx.beginPath();
         ctx.moveTo(x, bbox.top + 10 * unit);
         ctx.lineTo(x, bbox.top + bbox.height);
         ctx.stroke();
-        ctx.fillText(String(i + 1), x, bbox.top + 8 * unit);
-      });
+      }
+      ctx.font = `600 ${10 * unit}px sans-serif`;
+      ctx.textAlign = "center";
+      for (const { x, tone, text } of numbered(drawn, 24 * unit)) {
+        ctx.fillStyle = colour(`--${tone}`);
+        ctx.fillText(text, x, bbox.top + 8 * unit);
+      }
       ctx.restore();
     }
 
