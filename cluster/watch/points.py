@@ -1,8 +1,8 @@
 """Stretches of history -> points for a graph, never more than a screen can show. Pure.
 
 A point is the mean of what is known in its step, with the lowest and the highest. A
-step without any reading has no point: a gap stays a gap. Only a director that was late
-by less than three periods keeps its last value for so long.
+step without any reading has no point: a gap stays a gap, however short. Only a reading
+that comes one period late leaves none: the value before it stands for so long.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from cluster.watch.chunks import Columns
 from cluster.watch.levels import STATISTICS, combined, cuts, summary
 from cluster.watch.packing import REPLIES, VALUES, WIDTH
 
-CARRIED = 3 * PERIOD
-LATE = 2 * CARRIED
+CARRIED = PERIOD
+LATE = 6 * PERIOD
 # What says that a director has something to do; the first is always known.
 CARRIES = ("active", "inactive", "conns")
 ACTIVE = VALUES.index("active")

@@ -1,6 +1,7 @@
 from array import array
 from math import nan
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,14 @@ def test_a_reading_that_is_a_little_late_leaves_no_gap():
     found = points([raw([0, 2, 6.1, 8.1])], 0, 10, 2)
     assert trace(found) == [1.0] * 5
     assert found.gaps() == []
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.4, 0.9, 1.3, 1.9])
+def test_what_a_killed_worker_leaves_is_a_gap_though_another_is_quick(offset):
+    times = [at + offset for at in (0, 2, 4, 11.3, 13.3)]
+    ((since, until),) = points([raw(times)], 0, 16, 2).gaps()
+    assert since > times[2]
+    assert times[3] - 2 < until <= times[3]
 
 
 def test_what_lies_before_the_first_reading_is_no_gap():
