@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 
 from cluster import sparkline
 from cluster.lvs.kernel_table import row_key
-from cluster.numbers import here
+from cluster.numbers import Style, here
 from cluster.views.look import Look
 from cluster.watch.board import Numbers, ServerLine, ServiceLine
 
@@ -47,11 +47,15 @@ class Row:
     cells: Cells
 
     @classmethod
-    def of(cls, numbers: Numbers, totals: bool, before: Row | None) -> Row:
+    def of(
+        cls, numbers: Numbers, totals: bool, before: Row | None, style: Style
+    ) -> Row:
         raw = _totals(numbers) if totals else _rates(numbers)
         if before is not None and before.raw == raw:
             return before
-        return cls(raw, _total_cells(raw) if totals else _rate_cells(raw, before))
+        if totals:
+            return cls(raw, _total_cells(raw, style))
+        return cls(raw, _rate_cells(raw, before, style))
 
     def news(self, before: Row | None) -> list[str | int]:
         """Return the cells with ``SAME`` where nothing is new, ``[]`` when all is the same."""
@@ -79,9 +83,8 @@ def _rates(numbers: Numbers) -> Raw:
     )
 
 
-def _rate_cells(raw: Any, before: Row | None) -> Cells:
+def _rate_cells(raw: Any, before: Row | None, style: Style) -> Cells:
     active, inactive, conns, incoming, out, spark = raw
-    style = here()
     # A line gets a point every 10 s, not with each tick.
     drawn = before is not None and before.raw[-1] == spark
     return (
@@ -111,8 +114,8 @@ def _totals(numbers: Numbers) -> Raw:
     return (numbers.active, numbers.inactive, *totals)
 
 
-def _total_cells(raw: Any) -> Cells:
-    return tuple(map(here().count, raw))
+def _total_cells(raw: Any, style: Style) -> Cells:
+    return tuple(map(style.count, raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,25 +171,27 @@ def live_table(
     before: LiveTable | None = None,
 ) -> LiveTable:
     """Return the table of these lines; *before* saves what has not changed."""
-    bodies = {}
+    bodies, style = {}, here()
     for line in lines:
         name = body_id(line.key)
         known = before.bodies.get(name) if before else None
         opened = not folded or look.shows(line.key)
-        bodies[name] = _body(line, look, opened, known)
+        bodies[name] = _body(line, look, opened, known, style)
     shapes = (look, folded, *(body.shape for body in bodies.values()))
     digest = blake2b(repr(shapes).encode(), digest_size=6).hexdigest()
     return LiveTable(bodies, digest)
 
 
-def _body(line: ServiceLine, look: Look, opened: bool, before: Body | None) -> Body:
+def _body(
+    line: ServiceLine, look: Look, opened: bool, before: Body | None, style: Style
+) -> Body:
     known = before.rows if before else {}
     own = row_id(line.key)
-    rows = {own: Row.of(line.numbers, look.totals, known.get(own))}
+    rows = {own: Row.of(line.numbers, look.totals, known.get(own), style)}
     servers = line.servers if opened else ()
     for server in servers:
         name = row_id(row_key(line.key, server.at))
-        rows[name] = Row.of(server.numbers, look.totals, known.get(name))
+        rows[name] = Row.of(server.numbers, look.totals, known.get(name), style)
     shape = (
         line.key,
         line.title,
