@@ -15,7 +15,7 @@ from statistics import quantiles
 
 from bench import live_visitors as visitors
 from bench.live_site import SLUG, Site, site
-from bench.processes import cpu_of, tree
+from bench.processes import running_cpu_of, tree
 from bench.result import CannotRun, Result, at_least, at_most
 from bench.rounds import ratios, side_by_side
 
@@ -107,9 +107,9 @@ class Watched:
             seen.arrivals.clear()
             seen.received = 0
             events = tree(busy.pids["events"])
-            before, began = cpu_of(events), time.monotonic()
+            before, began = running_cpu_of(events), time.monotonic()
             sent = await self._publish(TICKS)
-            used = (cpu_of(events) - before) / (time.monotonic() - began)
+            used = (running_cpu_of(events) - before) / (time.monotonic() - began)
             return sent
 
         sent = await visitors.beside(ticks(), pages, *streams)
@@ -136,9 +136,9 @@ def asked(busy: Site, path: str, cookies: Sequence[str]) -> float:
     """Return the CPU a second that the web process takes for pages that ask."""
     busy.publish(1)
     web = tree(busy.pids["web"])
-    before = cpu_of(web)
+    before = running_cpu_of(web)
     period, seconds = PERIOD, TICKS * PERIOD
     polling = visitors.poll(busy.port, f"{path}{SLUG}/", cookies, period, seconds)
     answered, _late = asyncio.run(polling)
     # By the answer: when the machine falls behind, fewer are asked for.
-    return (cpu_of(web) - before) / answered * len(cookies) / PERIOD
+    return (running_cpu_of(web) - before) / answered * len(cookies) / PERIOD
