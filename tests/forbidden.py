@@ -72,9 +72,9 @@ EVERYWHERE = (
     ("arping", "-D", "-c", "20000", "-w", "3", "-I", "eth0", "10.0.1.31"),
     ("keepalived", "-f", "/tmp/x"),
 )
-# The host's own address has the label "eth0", not "eth0:1": out of reach.
-# What lists on directors, with more, with less, and taken apart.
 _LISTER = lister().argv[2]
+# What lists on directors, with more words and with others. And the host's own address
+# has the label "eth0", not "eth0:1": out of reach.
 _TRICKS = (
     ("sh", "-c", f"{_LISTER}; id"),
     ("sh", "-c", f"id; {_LISTER}"),
