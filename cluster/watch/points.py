@@ -23,6 +23,8 @@ LATE = 6 * PERIOD
 # What says that a director has something to do; the first is always known.
 CARRIES = ("active", "inactive", "conns")
 ACTIVE = VALUES.index("active")
+# Told by every reading; a rate takes two.
+AT_ONCE = ("active", "inactive")
 Known = list[float | None]
 
 
@@ -181,8 +183,9 @@ def summed(parts: Sequence[Points]) -> Points:
     """Add up the same series of several directors; who is silent adds nothing.
 
     But no zero is claimed while a director is silent that carried something: the sum is
-    not known until another one carries something. Nor is there one of replies while
-    a director does not see its own: the others have counted none, and that is all.
+    not known until another one carries something. Nor is there one of rates while a busy
+    director has only begun to count, or of replies while one does not see its own: the
+    others have counted none, and that is all.
     """
     if len(parts) == 1:
         return parts[0]
@@ -191,17 +194,28 @@ def summed(parts: Sequence[Points]) -> Points:
     missed = {place for line in busy for place in _missed(line)}
     unknown = {place for place in missed if not any(line[place] for line in busy)}
     traces = {}
-    blind = _blind(parts)
+    begins, blind = _begins(parts, busy), _blind(parts)
     for name in VALUES:
         found = [part.traces[name] for part in parts]
         if name in REPLIES:
-            found = [_without_zeros(trace, blind) for trace in found]
+            found = [_without_zeros(trace, begins | blind) for trace in found]
+        elif name not in AT_ONCE:
+            found = [_without_zeros(trace, begins) for trace in found]
         traces[name] = Trace(
             _added([trace.mean for trace in found], unknown),
             _added([trace.low for trace in found], unknown),
             _added([trace.high for trace in found], unknown),
         )
     return Points(first.at, first.step, traces)
+
+
+def _begins(parts: Sequence[Points], busy: Sequence[Sequence[bool | None]]) -> set[int]:
+    """Return the places where a director carries something and has no rates yet."""
+    found: set[int] = set()
+    for part, carries in zip(parts, busy, strict=True):
+        pairs = enumerate(zip(carries, part.traces["conns"].mean, strict=True))
+        found |= {n for n, (carried, conns) in pairs if carried and conns is None}
+    return found
 
 
 def _blind(parts: Sequence[Points]) -> set[int]:

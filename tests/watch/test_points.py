@@ -108,6 +108,22 @@ def test_a_director_that_falls_silent_under_load_makes_the_sum_unknown():
     assert trace(both) == [5] * 10 + [None] * 5 + [7] * 5 + [12] * 10
 
 
+def test_a_director_that_has_only_begun_to_count_is_no_zero_beside_a_standby():
+    times = [2.0 * n for n in range(6)]
+    standby = points([raw(times, **idle(6))], 0, 12, 2)
+    rates = [4, 4, nan, 4, 4, 4]
+    busy = points(
+        [raw(times, active=[5] * 6, conns=rates, out_packets=rates)], 0, 12, 2
+    )
+    both = summed([busy, standby])
+    for name in ("conns", "out_packets"):
+        assert trace(both, name) == [4, 4, None, 4, 4, 4]
+    assert trace(both) == [5] * 6
+    # What another one has counted is known.
+    other = points([raw(times, conns=[3] * 6)], 0, 12, 2)
+    assert trace(summed([busy, other]), "conns") == [7, 7, 3, 7, 7, 7]
+
+
 def test_a_standby_that_falls_silent_takes_nothing_away():
     times = [2.0 * n for n in range(30)]
     busy = points([raw(times, active=[5] * 30)], 0, 60, 2)
