@@ -135,9 +135,12 @@ class Site:
     def __init__(
         self, pids: dict[str, int], port: int, events: int, lb01: Host, services: int
     ) -> None:
+        from cluster.watch.sparks import Sparks
+
         self.pids, self.port, self.events, self.director = pids, port, events, lb01
         self.services = services
         self._chance = random.Random(5)  # noqa: S311 - numbers of a table, no secrets
+        self._sparks = Sparks()
 
     def cookies(self, pages: int) -> list[str]:
         """Log people in, as few as may have so many pages; return one cookie a page."""
@@ -166,8 +169,10 @@ class Site:
         from cluster.watch.store import News
 
         began = time.time()
-        news = News(self.director.pk, self.director.cluster_id or 0, self._sample(tick))
-        store.publish([news])
+        sample = self._sample(tick)
+        points = self._sparks.add(sample)
+        cluster = self.director.cluster_id or 0
+        store.publish([News(self.director.pk, cluster, sample, points)])
         return began
 
     def _sample(self, tick: int) -> Sample:

@@ -104,7 +104,7 @@ def _empty_cache(broker: str) -> None:
         cache.clear()
     if f"db{client.connection_pool.connection_kwargs.get('db', 0)}" in holding:
         for key in client.scan_iter(count=1000):
-            if key.startswith((b"live:", b"totals:", b"spark:")):
+            if key.startswith((b"live:", b"spark:")):
                 client.delete(key)
 
 

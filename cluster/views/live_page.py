@@ -9,38 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from math import isnan
-from statistics import fmean
 from typing import Any
 
 import redis
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.formats import get_format
-from django.utils.translation import gettext as _
 
 from cluster import unheard
 from cluster.host_condition import Condition, condition_of
 from cluster.kept import Kept, KeptRows
 from cluster.lvs.drain import State
-from cluster.lvs.frame import PERIOD
 from cluster.lvs.table import VirtualService
 from cluster.lvs.wish import ClusterWish
 from cluster.models import Cluster, Drain, Host
-from cluster.numbers import bytes_rate, count, rate
 from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
-from cluster.views.kpi import Kpi
+from cluster.views.kpi import kpis
 from cluster.views.live_director import Director
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
 from cluster.watch import board, store
 from cluster.watch.board import ServiceLine, Sources, WantedRow, service_lines
-from cluster.watch.store import Tick
+from cluster.watch.sparks import POINTS, SECONDS, Lines
 
-SPARK_SECONDS = 300
-SPARK_TICKS = int(SPARK_SECONDS / PERIOD) + 10
-SPARK_POINTS = 30
 # A longer table shows real servers only where somebody opens a service.
 LONG_TABLE = 60
 # Services that can be drawn alone; the table has all of them.
@@ -56,7 +48,7 @@ class Live:
     directors: tuple[Director, ...]
     acting: Director | None
     lines: tuple[ServiceLine, ...]
-    ticks: Mapping[int, Sequence[Tick]]
+    sparks: tuple[Lines, ...]
     standing: ClusterStanding
     drains: tuple[ShownDrain, ...] = ()
     clients: tuple[Host, ...] = ()
@@ -211,7 +203,7 @@ def load(cluster: Cluster, now: float | None = None) -> Live:
     hosts = hosts_of(cluster.pk)
     wish = wanted(cluster)
     pks = [host.pk for host in hosts if host.is_director]
-    samples, sparks, ticks = _cached(pks, now)
+    samples, sparks = _cached(pks, now)
     directors = tuple(
         _director(host, samples.get(host.pk), now, wish.vips)
         for host in hosts
@@ -219,28 +211,35 @@ def load(cluster: Cluster, now: float | None = None) -> Live:
     )
     acting = _acting(cluster, directors)
     ours = acting.host.left_behind.services if acting else ()
+    own = sparks.get(acting.host.pk) if acting else None
     sources = Sources(
         rows=wish.rows,
         applied=wish.applied,
         ours=frozenset(str(at) for at in ours),
         sample=acting.sample if acting else None,
-        sparks=sparks.get(acting.host.pk, {}).get("rows", {}) if acting else {},
-        names={str(own): host.name for host in hosts for own in host.addresses},
+        sparks=own.rows if own else {},
+        names={str(ip): host.name for host in hosts for ip in host.addresses},
         unheard=unheard.by_server(hosts),
     )
     lines = tuple(service_lines(sources))
     drains = tuple(ShownDrain.of(row) for row in drains_of(cluster.pk))
     standing = of_hosts(hosts)
     clients = tuple(host for host in hosts if host.role == Host.Role.PROBE)
-    return Live(cluster, directors, acting, lines, ticks, standing, drains, clients)
+    shown = tuple(sparks.values())
+    return Live(cluster, directors, acting, lines, shown, standing, drains, clients)
 
 
 def _cached(pks: Sequence[int], now: float) -> store.Seen:
-    """Return samples, sparks and ticks; nothing when the live cache is away."""
+    """Return samples and lines; nothing when the live cache is away."""
     try:
-        return store.seen(pks, now - SPARK_SECONDS, SPARK_TICKS)
+        samples, lines = store.seen(pks)
     except redis.RedisError:
-        return store.Seen({}, {}, {})
+        return store.Seen({}, {})
+    # Of a director that fell silent, nothing of the last five minutes is left.
+    first = now // SECONDS - POINTS
+    return store.Seen(
+        samples, {pk: one for pk, one in lines.items() if one.slot > first}
+    )
 
 
 def _director(
@@ -274,7 +273,7 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
         "live": live,
         "cluster": live.cluster,
         "look": look,
-        "kpis": kpis(live),
+        "kpis": kpis(live.totals, live.sparks, live.is_blind),
         "picture": picture_of(live, look),
         "all_href": look.drawing("").query or "?",
         "picture_links": [
@@ -286,58 +285,6 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
         "decimal": get_format("DECIMAL_SEPARATOR"),
         "servers_url": reverse("cluster:server", args=[live.cluster.slug, "-"])[:-2],
     }
-
-
-def kpis(live: Live) -> list[Kpi]:
-    totals = live.totals
-    out = _("not seen") if live.is_blind else bytes_rate(totals["out_bytes"])
-    passes_by = _("Outgoing: replies pass by")
-    return [
-        Kpi(
-            _("Connections per second"),
-            rate(totals["conns"]),
-            spark(live.ticks, "conns"),
-        ),
-        Kpi(
-            _("Active connections"),
-            count(totals["active"]),
-            spark(live.ticks, "active"),
-        ),
-        Kpi(
-            _("Inactive connections"),
-            count(totals["inactive"]),
-            spark(live.ticks, "inactive"),
-        ),
-        Kpi(
-            _("Incoming"),
-            bytes_rate(totals["in_bytes"]),
-            spark(live.ticks, "in_bytes"),
-        ),
-        Kpi(
-            passes_by if live.is_blind else _("Outgoing"),
-            out,
-            () if live.is_blind else spark(live.ticks, "out_bytes"),
-        ),
-    ]
-
-
-def spark(rings: Mapping[int, Sequence[Tick]], name: str) -> list[float]:
-    """Return up to 30 means of the last five minutes, summed over the directors."""
-    width = SPARK_SECONDS / SPARK_POINTS
-    rows: list[dict[int, float]] = []
-    for ring in rings.values():
-        bins: dict[int, list[float]] = {}
-        for tick in ring:
-            value = getattr(tick, name)
-            if not isnan(value):
-                bins.setdefault(int(tick.at // width), []).append(value)
-        if bins:
-            rows.append({place: fmean(values) for place, values in bins.items()})
-    places = sorted({place for row in rows for place in row})
-    # One director ticks before the other: that is no fall to what the first one has.
-    if places and not all(places[-1] in row for row in rows):
-        places.pop()
-    return [round(sum(row.get(place, 0.0) for row in rows), 2) for place in places]
 
 
 def picture_of(live: Live, look: Look) -> Picture | None:

@@ -72,14 +72,13 @@ class Row:
 def _rates(numbers: Numbers) -> Raw:
     rates = numbers.rates
     conns, incoming, out = (rates[0], rates[3], rates[4]) if rates else (None,) * 3
-    spark = tuple(numbers.spark)
     return (
         numbers.active,
         numbers.inactive,
         conns,
         incoming,
         None if numbers.blind else out,
-        spark,
+        numbers.spark,
     )
 
 

@@ -13,6 +13,7 @@ from cluster.kept import draft_edits
 from cluster.models import Cluster
 from cluster.states import state_of
 from cluster.views import live_page
+from cluster.views.kpi import spark
 from cluster.views.live_page import Live
 
 # A fault before what is odd, before what is normal.
@@ -33,8 +34,8 @@ class Card:
         return (min(map(_TONES.index, tones)), self.live.cluster.name)
 
     @property
-    def spark(self) -> list[float]:
-        return live_page.spark(self.live.ticks, "conns")
+    def spark(self) -> tuple[float, ...]:
+        return spark(self.live.sparks, "conns")
 
 
 @require_safe

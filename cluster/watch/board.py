@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from cluster.lvs import fullnat
 from cluster.lvs.kernel_table import BLIND, row_key
@@ -22,6 +22,7 @@ from cluster.lvs.table import (
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 from cluster.unheard import Unheard
+from cluster.watch.sparks import Line
 
 # The kernel's words; Local is a real server on the director itself.
 SHORT_METHODS = {
@@ -48,7 +49,7 @@ class Numbers:
     rates: Sequence[float] | None = None
     totals: Sequence[int] | None = None
     blind: bool = False
-    spark: Sequence[float] = ()
+    spark: tuple[float, ...] = ()
     limits: Sequence[int] | None = None
 
     @property
@@ -182,7 +183,7 @@ class Sources:
     applied: Mapping[str, VirtualService]
     ours: frozenset[str]
     sample: Mapping[str, Any] | None
-    sparks: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    sparks: Mapping[str, Line] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     unheard: Mapping[tuple[str, str], tuple[Unheard, ...]] = field(default_factory=dict)
 
@@ -383,5 +384,9 @@ def _service_numbers(
     )
 
 
-def _spark(sources: Sources, key: str) -> Sequence[float]:
-    return [point for point in sources.sparks.get(key, ()) if point is not None]
+def _spark(sources: Sources, key: str) -> tuple[float, ...]:
+    points = sources.sparks.get(key, ())
+    # As it is, if it can be: the same object is soon compared.
+    if None in points:
+        return tuple(point for point in points if point is not None)
+    return cast("tuple[float, ...]", points)

@@ -13,6 +13,7 @@ import json
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from math import nan
 from typing import Any
 
@@ -20,7 +21,7 @@ from cluster.lvs.columns import COLUMNS, UNKNOWN
 from cluster.lvs.frame import PERIOD
 from cluster.lvs.layout import Layout, unpacked
 from cluster.watch.sample import Sample, known
-from cluster.watch.sparks import Points
+from cluster.watch.sparks import WHOLE, Line, Lines, Points
 
 # Mark; at, counted_at; how long ipvsadm takes, and its pause; totals and their rates;
 # the bytes of the JSON and of the layout.
@@ -31,7 +32,7 @@ _NO_TOTALS = (UNKNOWN,) * COLUMNS
 _NO_RATES = (nan,) * COLUMNS
 # Mark, slot, the number of points, and the bytes of the layout.
 _POINTS = struct.Struct("=4sqII")
-_POINTS_MARK = b"PWL3"
+_POINTS_MARK = b"PWL4"
 
 
 def encode(sample: Sample) -> bytes:
@@ -133,25 +134,32 @@ def encode_sparks(points: Points) -> bytes:
     return b"".join((head, layout, *points.columns))
 
 
-def decode_sparks(data: bytes) -> dict[str, Any]:
-    """Return the slot, and by row its points; a row begins with one that is known."""
+@lru_cache(maxsize=64)
+def decode_sparks(data: bytes) -> Lines:
+    """Return the lines of a director; each begins with a point that is known.
+
+    The same object for the same bytes: they are new every ten seconds, and read with
+    every tick. Raises ValueError or struct.error.
+    """
     mark, slot, count, size = _POINTS.unpack_from(data)
     if mark != _POINTS_MARK:
         raise ValueError("of another version")
     start = _POINTS.size + size
-    keys = ("", *unpacked(data[_POINTS.size : start]).keys())
+    keys = unpacked(data[_POINTS.size : start]).keys()
     read = _reader(data, start)
-    columns = [read("f", len(keys)) for _ in range(count)]
-    rows = zip(*columns, strict=True) if columns else [()] * len(keys)
-    found = zip(keys, map(_points, rows), strict=True)
-    return {"slot": slot, "rows": {key: row for key, row in found if row}}
+    columns = [read("f", len(WHOLE) + len(keys)) for _ in range(count)]
+    cells = zip(*columns, strict=True) if columns else ()
+    lines = [*map(_line, cells)]
+    whole = dict(zip(WHOLE, lines, strict=False))
+    rows = zip(keys, lines[len(WHOLE) :], strict=False)
+    return Lines(slot, whole, {key: line for key, line in rows if line})
 
 
-def _points(row: Iterable[float]) -> list[float | None]:
+def _line(cells: Iterable[float]) -> Line:
     points: list[float | None] = []
-    for point in row:
-        if point == point:
-            points.append(round(point, 2))
+    for cell in cells:
+        if cell == cell:
+            points.append(round(cell, 2))
         elif points:
             points.append(None)
-    return points
+    return tuple(points)

@@ -209,7 +209,7 @@ class Watcher:
     def _resumed_sparks(self, pk: int) -> Sparks:
         sparks = Sparks()
         try:
-            sparks.resume(store.sparks([pk]).get(pk))
+            sparks.resume(store.lines([pk]).get(pk))
         except redis.RedisError:
             log.info("The live cache does not answer; lines start empty.")
         return sparks

@@ -9,11 +9,11 @@ from django.utils import timezone
 from cluster.lvs.settings import SyncDaemon, SyncRole, Timeouts
 from cluster.lvs.words import say
 from cluster.models import Drain, Host
-from cluster.views.live_page import load, regions, spark
+from cluster.views.live_page import load, regions
 from cluster.views.look import Look
 from cluster.watch import store
 from cluster.watch.seldom import Seldom
-from cluster.watch.store import News, Tick
+from cluster.watch.store import News
 from tests.build import director
 from tests.watch.build import KEY, sample
 
@@ -235,14 +235,6 @@ def test_a_director_that_is_slow_to_list_its_counters_says_so(lab, operator):
     assert "counters of services every 12 s: ipvsadm takes 1.24 s to list them" in html
     show(lab)
     assert "ipvsadm takes" not in text(operator)
-
-
-def test_the_line_does_not_fall_while_one_director_is_a_tick_ahead():
-    busy = [Tick(at, 4.0, 5, 50, 100.0, 0.0) for at in (0, 10, 20)]
-    idle = [Tick(at, 0.0, 0, 0, 0.0, 0.0) for at in (0, 10, 20, 30)]
-    assert spark({1: busy, 2: idle}, "conns") == [4.0, 4.0, 4.0]
-    assert spark({2: idle}, "conns") == [0.0] * 4
-    assert spark({1: [], 2: idle}, "conns") == [0.0] * 4
 
 
 @pytest.mark.parametrize(("many", "folded"), [(2, False), (6, True)])

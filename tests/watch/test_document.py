@@ -11,7 +11,7 @@ from cluster.lvs.kernel_table import KernelServer, KernelService, row_key
 from cluster.lvs.rates import Rates
 from cluster.watch.document import decode, decode_sparks, encode, encode_sparks
 from cluster.watch.sample import TOTAL
-from cluster.watch.sparks import Points
+from cluster.watch.sparks import WHOLE, Points
 from tests.watch.build import sample
 
 numbers = st.integers(0, 2**63)
@@ -85,7 +85,7 @@ def test_half_a_document_is_refused(cut):
 points = st.one_of(st.none(), st.floats(0, 1000))
 
 
-@given(st.lists(st.tuples(points, points, points, points), max_size=30))
+@given(st.lists(st.lists(points, min_size=8, max_size=8), max_size=30))
 def test_points_keep_their_gaps(columns):
     one = sample()
     floats = [
@@ -94,13 +94,13 @@ def test_points_keep_their_gaps(columns):
     ]
     told = Points(7, one.table.layout, tuple(floats))
     found = decode_sparks(encode_sparks(told))
-    assert found["slot"] == 7
-    for n, key in enumerate((TOTAL, *one.table.layout.keys())):
+    assert found.slot == 7
+    lines = found.whole | found.rows
+    for n, key in enumerate((*WHOLE, *one.table.layout.keys())):
         wanted = [column[n] for column in columns]
         while wanted and wanted[0] is None:
             del wanted[0]
-        assert (key in found["rows"]) == bool(wanted)
-        read = found["rows"].get(key, [])
-        for point, back in zip(wanted, read, strict=True):
+        assert bool(lines.get(key)) == bool(wanted)
+        for point, back in zip(wanted, lines.get(key, ()), strict=True):
             assert (point is None) == (back is None)
             assert point is None or abs(point - back) < 0.01

@@ -11,7 +11,7 @@ import redis
 from cluster.lvs.layout import Layout
 from cluster.watch import store
 from cluster.watch.document import decode, encode
-from cluster.watch.sparks import Points
+from cluster.watch.sparks import WHOLE, Points
 from cluster.watch.store import News
 from tests.watch.build import sample
 
@@ -35,39 +35,20 @@ def test_a_published_sample_can_be_read_and_rings_once(director):
     assert 0 < store.client().ttl(f"live:{director}") <= store.LIVE_SECONDS
 
 
-def test_the_ring_keeps_the_last_hour(director):
-    for start in range(0, store.RING_TICKS + 10, 100):
-        batch = [
-            News(director, 1, sample(float(at))) for at in range(start, start + 100)
-        ]
-        store.publish(batch)
-    ticks = store.ticks([director], since=0.0)[director]
-    assert len(ticks) == store.RING_TICKS
-    assert ticks[-1].at == 1899.0
-    assert [tick.at for tick in store.ticks([director], 1898.0)[director]] == [
-        1898.0,
-        1899.0,
-    ]
-
-
-def test_an_unknown_rate_is_not_a_zero(director):
-    store.publish([News(director, 1, sample(rates={}))])
-    (tick,) = store.ticks([director], 0.0)[director]
-    assert math.isnan(tick.conns)
-    assert tick.active == 3.0
-
-
 def test_nothing_is_asked_of_nobody():
     assert store.latest([]) == {}
-    assert store.ticks([], 0.0) == {}
+    assert store.seen([]) == ({}, {})
 
 
 def test_lines_are_kept_beside(director):
-    columns = tuple(array("f", [point]) for point in (1.0, math.nan))
+    columns = tuple(array("f", [point] * 5) for point in (1.0, math.nan))
     store.publish([News(director, 1, sample(), Points(1, Layout(), columns))])
     store.publish([News(director, 1, sample())])
-    found = {"slot": 1, "rows": {"": [1.0, None]}}
-    assert store.sparks([director]) == {director: found}
+    samples, lines = store.seen([director, director + 1])
+    assert list(samples) == list(lines) == [director]
+    assert lines[director].slot == 1
+    assert lines[director].whole == dict.fromkeys(WHOLE, (1.0, None))
+    assert store.lines([director])[director] is lines[director]
 
 
 @pytest.mark.parametrize("data", [b'{"at": 1.5, "services": []}', b"{}", b"\0\0\0\0"])
@@ -75,7 +56,7 @@ def test_what_another_version_wrote_is_left_out(director, data):
     for kind in ("live", "spark"):
         store.client().set(f"{kind}:{director}", data, ex=60)
     assert store.latest([director]) == {}
-    assert store.sparks([director]) == {}
+    assert store.lines([director]) == {}
 
 
 def test_a_server_that_is_away_is_an_error_of_redis(settings, tmp_path):

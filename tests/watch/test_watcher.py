@@ -67,7 +67,8 @@ def test_what_a_director_has_is_in_the_cache_and_in_the_database(start, make_dir
     reading = eventually(lambda: Reading.objects.filter(director=lb01).first())
     assert packed_row(bytes(reading.data), (KEY, ""))[-2:] == (3, 101)
     eventually(lambda: row(lb01).seen_at)
-    assert len(store.ticks([lb01.pk], 0.0)[lb01.pk]) > 0
+    lines = eventually(lambda: store.lines([lb01.pk]).get(lb01.pk), 15)
+    assert lines.whole["active"][-1] == 3.0
 
 
 def test_counters_that_grow_become_rates(start, make_director, proc):
