@@ -34,7 +34,7 @@ class Kept(Generic[T]):
 
     def __call__(self, cluster: Cluster) -> T:
         # First the number: what is written from here on shows in the next one.
-        seq = AuditHead.objects.values_list("seq", flat=True).get(pk=1)
+        seq = _head(1)[0].seq
         known = self._found.get(cluster.pk)
         if known is None or known[0] != seq:
             if len(self._found) >= self.MOST:
@@ -86,5 +86,6 @@ class KeptRows(Generic[M]):
         self._found.clear()
 
 
+_head = KeptRows(lambda pk: AuditHead.objects.filter(pk=pk))
 # What was edited since the newest revision, for pages that only show it.
 draft_edits = Kept(draft.draft_edits)

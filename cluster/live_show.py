@@ -156,7 +156,9 @@ def _live(
             "cluster/_live_services.html", {**context, "lines": lines}
         )
     regions = {f"#live-{n}": live_page.region(n, context) for n in SMALL}
-    panel = live_panel.live_panel(context["kpis"], context["picture"], look)
+    panel = live_panel.live_panel(
+        context["kpis"], context["picture"], look, before.panel
+    )
     seen = before.panel and before.panel.shape
     return Show(
         number=before.number + 1,

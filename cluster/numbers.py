@@ -41,7 +41,7 @@ class Style:
         if not self.in_threes:
             # number_format cuts decimals off: 0.99 would become 0.9.
             return number_format(round(value, 1), 1)
-        return f"{round(value, 1):.1f}".replace(".", self.decimal)
+        return f"{value:.1f}".replace(".", self.decimal)
 
     def grouped(self, value: int) -> str:
         if -1000 < value < 1000:

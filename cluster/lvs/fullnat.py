@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 
 from cluster.lvs.command import Command
@@ -84,6 +85,13 @@ def spelled(server: RealServer) -> RealServer:
     """Return the real server as the patched tool has it."""
     is_nat = server.method is ForwardingMethod.NAT
     return replace(server, method=FULLNAT) if is_nat else server
+
+
+@lru_cache
+def listed(method: ForwardingMethod) -> frozenset[str]:
+    """Return what the kernel may have in the column Forward for a method of a wish."""
+    spellings = {method, FULLNAT} if method is ForwardingMethod.NAT else {method}
+    return frozenset(one.listed for one in spellings)
 
 
 def rendered(table: Table, sources: Mapping[ServiceAddress, IPAddress]) -> Table:

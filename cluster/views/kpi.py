@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ class Kpi:
 
     label: str
     value: str
-    values: Sequence[float]
+    values: tuple[float, ...]
 
 
 def kpis(

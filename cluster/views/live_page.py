@@ -217,7 +217,7 @@ def load(cluster: Cluster, now: float | None = None) -> Live:
         applied=wish.applied,
         ours=frozenset(str(at) for at in ours),
         sample=acting.sample if acting else None,
-        sparks=own.rows if own else {},
+        sparks=own.drawn if own else {},
         names={str(ip): host.name for host in hosts for ip in host.addresses},
         unheard=unheard.by_server(hosts),
     )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
+from functools import lru_cache
 
 from cluster.lvs.topology import Flow
 from cluster.views.kpi import Kpi
-from cluster.views.live_table import SAME, Cells, heights
+from cluster.views.live_table import SAME, Cells, digest, heights
 from cluster.views.look import Look
 from cluster.views.picture import DrawnServer, Picture
 
@@ -24,6 +24,7 @@ FIGURE_SIZE = (160, 34)
 @dataclass(frozen=True, slots=True)
 class LivePanel:
     rows: Mapping[str, Cells]
+    shapes: tuple[object, ...]
     shape: str
 
     def news(self, before: LivePanel) -> dict[str, list[str | int]]:
@@ -38,19 +39,31 @@ class LivePanel:
         }
 
 
-def live_panel(kpis: Sequence[Kpi], picture: Picture | None, look: Look) -> LivePanel:
+def live_panel(
+    kpis: Sequence[Kpi],
+    picture: Picture | None,
+    look: Look,
+    before: LivePanel | None = None,
+) -> LivePanel:
+    """Return the panel; *before* saves what has not changed."""
     rows: dict[str, Cells] = {FIGURES: tuple(_figures(kpis))}
     if picture:
         rows[DRAWING] = tuple(_drawing(picture))
     still = _still(picture) if picture else None
-    shapes = ([(kpi.label, len(kpi.values) > 1) for kpi in kpis], still, look)
-    return LivePanel(rows, blake2b(repr(shapes).encode(), digest_size=6).hexdigest())
+    labels = tuple((kpi.label, len(kpi.values) > 1) for kpi in kpis)
+    shapes = (labels, still, look)
+    same = before is not None and before.shapes == shapes
+    return LivePanel(rows, shapes, before.shape if before and same else digest(shapes))
+
+
+# New every ten seconds, and asked for with every tick.
+_line = lru_cache(maxsize=256)(heights)
 
 
 def _figures(kpis: Sequence[Kpi]) -> Iterator[str]:
     for kpi in kpis:
         yield kpi.value
-        yield heights(kpi.values, FIGURE_SIZE)
+        yield _line(kpi.values, FIGURE_SIZE)
 
 
 def _drawing(picture: Picture) -> Iterator[str]:

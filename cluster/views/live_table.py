@@ -128,9 +128,13 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class LiveTable:
-    """*bodies* by the id of their element, in the order of the table."""
+    """*bodies* by the id of their element, in the order of the table.
+
+    *shape* is a digest of *shapes*, short enough for the id of a message.
+    """
 
     bodies: Mapping[str, Body]
+    shapes: tuple[object, ...]
     shape: str
 
     def html(self, context: Mapping[str, Any]) -> str:
@@ -177,8 +181,14 @@ def live_table(
         opened = not folded or look.shows(line.key)
         bodies[name] = _body(line, look, opened, known, style)
     shapes = (look, folded, *(body.shape for body in bodies.values()))
-    digest = blake2b(repr(shapes).encode(), digest_size=6).hexdigest()
-    return LiveTable(bodies, digest)
+    same = before is not None and before.shapes == shapes
+    return LiveTable(
+        bodies, shapes, before.shape if before and same else digest(shapes)
+    )
+
+
+def digest(shapes: tuple[object, ...]) -> str:
+    return blake2b(repr(shapes).encode(), digest_size=6).hexdigest()
 
 
 def _body(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from cluster.lvs import fullnat
 from cluster.lvs.kernel_table import BLIND, row_key
@@ -22,7 +22,6 @@ from cluster.lvs.table import (
 from cluster.lvs.terms import ForwardingMethod
 from cluster.models import VirtualService as ServiceRow
 from cluster.unheard import Unheard
-from cluster.watch.sparks import Line
 
 # The kernel's words; Local is a real server on the director itself.
 SHORT_METHODS = {
@@ -183,7 +182,7 @@ class Sources:
     applied: Mapping[str, VirtualService]
     ours: frozenset[str]
     sample: Mapping[str, Any] | None
-    sparks: Mapping[str, Line] = field(default_factory=dict)
+    sparks: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     unheard: Mapping[tuple[str, str], tuple[Unheard, ...]] = field(default_factory=dict)
 
@@ -320,7 +319,8 @@ def row_state(
     """
     if not known:
         return UNKNOWN
-    if wanted != applied:
+    # Mostly they are one and the same object, and equality of real servers is slow.
+    if wanted is not applied and wanted != applied:
         gone = wanted is None and not present
         return DISABLED if gone else PENDING
     if wanted is None:
@@ -331,18 +331,18 @@ def row_state(
 
 
 def _same(wish: RealServer | None, now: Mapping[str, Any] | None) -> bool:
-    if wish is None or now is None:
+    if wish is None or now is None or now["weight"] != wish.weight:
         return False
-    # A patched ipvsadm makes FULLNAT of the NAT of a wish: see fullnat.py.
-    words = {method.listed for method in (wish.method, fullnat.spelled(wish).method)}
-    return now["weight"] == wish.weight and now["forward"] in {*words, "Local"}
+    word = now["forward"]
+    return word == "Local" or word in fullnat.listed(wish.method)
 
 
 def _method(known: RealServer | None, now: Mapping[str, Any] | None) -> str:
     """Return ``DR`` or ``TUN gue``; /proc does not tell the types of tunnels apart."""
     method = known.method if known else ForwardingMethod.DR
-    word = method.value.upper()
-    if now is not None:
+    if now is None:
+        word = method.value.upper()
+    else:
         word = SHORT_METHODS.get(now["forward"], str(now["forward"]))
     if known and known.tunnel and word == ForwardingMethod.TUN.value.upper():
         return f"{word} {known.tunnel.type}"
@@ -363,7 +363,7 @@ def _numbers(sources: Sources, key: str, kernel: Mapping[str, Any] | None) -> Nu
         rates=kernel["rates"],
         totals=kernel["counters"],
         blind=kernel["forward"] in BLIND,
-        spark=_spark(sources, key),
+        spark=sources.sparks.get(key, ()),
         limits=(sources.sample or {}).get("limits", {}).get(key),
     )
 
@@ -380,13 +380,5 @@ def _service_numbers(
         rates=kernel["rates"],
         totals=kernel["counters"],
         blind=bool(servers) and all(s["forward"] in BLIND for s in servers),
-        spark=_spark(sources, key),
+        spark=sources.sparks.get(key, ()),
     )
-
-
-def _spark(sources: Sources, key: str) -> tuple[float, ...]:
-    points = sources.sparks.get(key, ())
-    # As it is, if it can be: the same object is soon compared.
-    if None in points:
-        return tuple(point for point in points if point is not None)
-    return cast("tuple[float, ...]", points)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import nan
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ class Points(NamedTuple):
     columns: tuple[array[float], ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Lines:
     """The same as pages read it: all lines end with the point before *slot*.
 
@@ -43,6 +44,14 @@ class Lines:
     slot: int
     whole: Mapping[str, Line]
     rows: Mapping[str, Line]
+
+    @cached_property
+    def drawn(self) -> Mapping[str, tuple[float, ...]]:
+        """The lines of rows without what is not known."""
+        return {
+            key: tuple(point for point in line if point is not None)
+            for key, line in self.rows.items()
+        }
 
 
 class Sparks:
