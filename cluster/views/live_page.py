@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -275,16 +275,25 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
         "look": look,
         "kpis": kpis(live.totals, live.sparks, live.is_blind),
         "picture": picture_of(live, look),
-        "all_href": look.drawing("").query or "?",
-        "picture_links": [
-            (line.title, look.drawing(line.key).query, line.key == look.picture)
-            for line in live.lines[:MOST_PICTURES]
-        ],
+        # Asked for by HTML that seldom is rendered.
+        "picture_links": partial(_picture_links, live, look),
+        "all_href": partial(_all_href, look),
         "folded": live.is_long,
         "connections_url": reverse("cluster:connections", args=[live.cluster.slug]),
         "decimal": get_format("DECIMAL_SEPARATOR"),
         "servers_url": reverse("cluster:server", args=[live.cluster.slug, "-"])[:-2],
     }
+
+
+def _all_href(look: Look) -> str:
+    return look.drawing("").query or "?"
+
+
+def _picture_links(live: Live, look: Look) -> list[tuple[str, str, bool]]:
+    return [
+        (line.title, look.drawing(line.key).query, line.key == look.picture)
+        for line in live.lines[:MOST_PICTURES]
+    ]
 
 
 def picture_of(live: Live, look: Look) -> Picture | None:

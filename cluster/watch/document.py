@@ -12,22 +12,22 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from math import nan
 from typing import Any
 
 from cluster.lvs.columns import COLUMNS, UNKNOWN
 from cluster.lvs.frame import PERIOD
-from cluster.lvs.layout import Layout, unpacked
-from cluster.watch.sample import Sample, known
+from cluster.lvs.layout import unpacked
+from cluster.watch.sample import Sample
 from cluster.watch.sparks import WHOLE, Line, Lines, Points
 
 # Mark; at, counted_at; how long ipvsadm takes, and its pause; totals and their rates;
 # the bytes of the JSON and of the layout.
 _HEAD = struct.Struct("=4sdddd5Q5dII")
 _MARK = b"PWS3"
-_SERVER = ("at", "forward", "weight", "active", "inactive")
+_SERVER = ("at", "forward", "weight", "active", "inactive", "counters", "rates")
 _NO_TOTALS = (UNKNOWN,) * COLUMNS
 _NO_RATES = (nan,) * COLUMNS
 # Mark, slot, the number of points, and the bytes of the layout.
@@ -65,18 +65,14 @@ def decode(data: bytes) -> dict[str, Any]:
     read = _reader(data, end)
     weight = read("I", layout.servers)
     active, inactive = read("I", rows), read("I", rows)
-    counters = zip(*[read("Q", rows) for _ in range(COLUMNS)], strict=True)
-    rates = zip(*[read("f", rows) for _ in range(COLUMNS)], strict=True)
-    numbers = [
-        {"counters": _counters(five), "rates": _rates(speeds)}
-        for five, speeds in zip(counters, rates, strict=True)
-    ]
+    five = zip(*[read("Q", rows) for _ in range(COLUMNS)], strict=True)
+    counters = [*map(_counters, five)]
+    speeds = zip(*[read("f", rows) for _ in range(COLUMNS)], strict=True)
+    rates = [*map(_rates, speeds)]
     columns = (layout.endpoints, layout.forwards, weight)
-    below = zip(*columns, active[first:], inactive[first:], strict=True)
-    servers = [
-        dict(zip(_SERVER, row, strict=True)) | numbers[n]
-        for n, row in enumerate(below, start=first)
-    ]
+    numbers = (active, inactive, counters, rates)
+    below = zip(*columns, *(column[first:] for column in numbers), strict=True)
+    servers = [dict(zip(_SERVER, row, strict=True)) for row in below]
     return {
         **json.loads(data[_HEAD.size : middle]),
         "at": round(at, 3),
@@ -87,19 +83,20 @@ def decode(data: bytes) -> dict[str, Any]:
         "inactive": sum(inactive[:first]),
         "totals": _counters(tuple(ten[:COLUMNS])),
         "rates": _rates(tuple(ten[COLUMNS:])),
-        "services": [*_services(layout, numbers, servers)],
+        "services": [
+            {
+                "key": row.key,
+                "scheduler": row.scheduler,
+                "persistent": row.persistent,
+                "counters": counters[n],
+                "rates": rates[n],
+                "servers": servers[start:end],
+            }
+            for n, (row, (start, end)) in enumerate(
+                zip(layout.services, layout.spans, strict=True)
+            )
+        ],
     }
-
-
-def _services(
-    layout: Layout, numbers: list[dict[str, Any]], servers: list[dict[str, Any]]
-) -> Iterator[dict[str, Any]]:
-    for n, (row, (start, end)) in enumerate(
-        zip(layout.services, layout.spans, strict=True)
-    ):
-        names = {"key": row.key, "scheduler": row.scheduler}
-        below = {"persistent": row.persistent, "servers": servers[start:end]}
-        yield names | numbers[n] | below
 
 
 def _reader(data: bytes, place: int) -> Callable[[str, int], array[Any]]:
@@ -118,13 +115,12 @@ def _reader(data: bytes, place: int) -> Callable[[str, int], array[Any]]:
     return read
 
 
-def _counters(row: tuple[int, ...]) -> list[int] | None:
-    return None if row == _NO_TOTALS else [*row]
+def _counters(row: tuple[int, ...]) -> tuple[int, ...] | None:
+    return None if row == _NO_TOTALS else row
 
 
-def _rates(row: tuple[float, ...]) -> list[float] | None:
-    rates = known(row)
-    return None if rates is None else [*rates]
+def _rates(row: tuple[float, ...]) -> tuple[float, ...] | None:
+    return row if row[0] == row[0] else None
 
 
 def encode_sparks(points: Points) -> bytes:

@@ -20,7 +20,7 @@ WEB1 = ServerLine(
     LISTED,
     Numbers(2, 71, (4.0, 24.0, 0.0, 1440.0, 0.0), blind=True, spark=(1.0, 2.0)),
 )
-WEB2 = replace(WEB1, at="10.0.1.9:80", name="web2")
+WEB2 = WEB1._replace(at="10.0.1.9:80", name="web2")
 ROW1 = row_id(f"{KEY} {WEB1.at}")
 
 
@@ -45,7 +45,7 @@ def table(*lines, before=None, look=PLAIN, folded=False):
 
 
 def numbers(**changes):
-    return replace(WEB1, numbers=replace(WEB1.numbers, **changes))
+    return WEB1._replace(numbers=WEB1.numbers._replace(**changes))
 
 
 def test_nothing_new_is_nothing_sent():
@@ -77,7 +77,7 @@ def test_only_cells_that_changed_are_sent(changes, cells):
 
 
 def test_replies_that_are_seen_are_counted():
-    seen = replace(WEB1, numbers=replace(WEB1.numbers, blind=False))
+    seen = WEB1._replace(numbers=WEB1.numbers._replace(blind=False))
     assert table(line(seen)).rows()[ROW1][4] == "0 B/s"
 
 
@@ -86,10 +86,10 @@ RESHAPED = {
     "a state": {"state": DRIFT},
     "a name": {"name": "other"},
     "a method": {"method": "TUN"},
-    "replies are seen": {"numbers": replace(WEB1.numbers, blind=False)},
-    "a threshold": {"numbers": replace(WEB1.numbers, limits=(9, 5))},
+    "replies are seen": {"numbers": WEB1.numbers._replace(blind=False)},
+    "a threshold": {"numbers": WEB1.numbers._replace(limits=(9, 5))},
     "nothing is known": {"numbers": Numbers()},
-    "no sparkline yet": {"numbers": replace(WEB1.numbers, spark=())},
+    "no sparkline yet": {"numbers": WEB1.numbers._replace(spark=())},
 }
 
 
@@ -97,7 +97,7 @@ RESHAPED = {
 def test_anything_else_sends_the_service_as_html(changes):
     other = line(WEB1, key="TCP 10.0.1.32:80")
     before = table(line(WEB1, WEB2), other)
-    now = table(line(replace(WEB1, **changes), WEB2), other, before=before)
+    now = table(line(WEB1._replace(**changes), WEB2), other, before=before)
     assert now.reshaped(before) == [body_id(KEY)]
 
 
@@ -124,7 +124,7 @@ def test_a_folded_service_sends_its_own_row_alone():
 
 def test_a_state_inside_a_folded_service_is_a_change_of_its_shape():
     before = table(line(WEB1, WEB2), folded=True)
-    now = table(line(replace(WEB1, state=UNKNOWN), WEB2), folded=True, before=before)
+    now = table(line(WEB1._replace(state=UNKNOWN), WEB2), folded=True, before=before)
     assert now.reshaped(before) == [body_id(KEY)]
 
 

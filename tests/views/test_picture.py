@@ -34,15 +34,15 @@ WORDS = {
 
 @pytest.mark.parametrize(("states", "word"), WORDS.items())
 def test_the_worst_state_of_what_is_ours(states, word):
-    servers = [replace(WEB1, state=state) for state in states]
+    servers = [WEB1._replace(state=state) for state in states]
     assert drawn(*servers).word == word
 
 
 def test_weights_that_differ_are_all_told():
-    servers = [replace(WEB1, weight=weight) for weight in (3, 1, 3)]
+    servers = [WEB1._replace(weight=weight) for weight in (3, 1, 3)]
     assert drawn(*servers).weight == "weights 3, 1"
     assert drawn(WEB1).weight == "weight 1"
-    many = [replace(WEB1, weight=weight) for weight in range(5)]
+    many = [WEB1._replace(weight=weight) for weight in range(5)]
     assert drawn(*many).weight == "several weights"
 
 
@@ -64,12 +64,12 @@ def test_a_long_address_is_made_to_fit_its_card():
     ],
 )
 def test_a_long_name_is_made_to_fit_beside_its_state(name, shown, squeezed):
-    found = drawn(replace(WEB1, name=name)).name
+    found = drawn(WEB1._replace(name=name)).name
     assert found.text == shown
     assert (found.length is not None) == squeezed
     whole = name if shown != name else ""
     assert found.whole == whole
-    lines = [line(replace(WEB1, name=name))]
+    lines = [line(WEB1._replace(name=name))]
     text = render_to_string(
         "cluster/_picture.svg.html", {"picture": picture([NODE], 0, lines)}
     )
@@ -85,5 +85,5 @@ def test_a_long_vip_stays_in_its_pill():
 
 
 def test_what_is_not_known_has_no_number():
-    unknown = replace(WEB1, numbers=Numbers(), weight=None)
+    unknown = WEB1._replace(numbers=Numbers(), weight=None)
     assert drawn(unknown).rate == "\N{EN DASH}"

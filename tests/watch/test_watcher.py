@@ -62,7 +62,7 @@ def test_what_a_director_has_is_in_the_cache_and_in_the_database(start, make_dir
     start()
     found = eventually(lambda: sample_of(lb01))
     assert found["services"][0]["key"] == KEY
-    assert found["services"][0]["counters"] == [120, 683, 0, 45362, 0]
+    assert found["services"][0]["counters"] == (120, 683, 0, 45362, 0)
     assert "10.0.1.31" in found["addresses"]
     reading = eventually(lambda: Reading.objects.filter(director=lb01).first())
     assert packed_row(bytes(reading.data), (KEY, ""))[-2:] == (3, 101)
