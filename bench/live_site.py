@@ -141,6 +141,9 @@ class Site:
         self.services = services
         self._chance = random.Random(5)  # noqa: S311 - numbers of a table, no secrets
         self._sparks = Sparks()
+        # As it is after five minutes: later, only numbers are new.
+        for seconds in range(300, 0, -10):
+            self._sparks.add(self._sample(0, time.time() - seconds))
 
     def cookies(self, pages: int) -> list[str]:
         """Log people in, as few as may have so many pages; return one cookie a page."""
@@ -169,13 +172,13 @@ class Site:
         from cluster.watch.store import News
 
         began = time.time()
-        sample = self._sample(tick)
+        sample = self._sample(tick, began)
         points = self._sparks.add(sample)
         cluster = self.director.cluster_id or 0
         store.publish([News(self.director.pk, cluster, sample, points)])
         return began
 
-    def _sample(self, tick: int) -> Sample:
+    def _sample(self, tick: int, at: float) -> Sample:
         from cluster.watch.sample import TOTAL
         from tests.watch.build import sample_of
 
@@ -186,18 +189,15 @@ class Site:
             rates[key] = self._rates(50)
             servers = []
             for n in range(SERVERS):
-                at = f"{_rip(n)}:{1000 + number}"
-                rates[row_key(key, at)] = self._rates(10)
+                where = f"{_rip(n)}:{1000 + number}"
+                rates[row_key(key, where)] = self._rates(10)
                 first = not number and not n
                 active = tick if first else 0
                 idle = self._chance.randint(100, 200)
-                servers.append(KernelServer(at, "Route", 1, active, idle))
+                servers.append(KernelServer(where, "Route", 1, active, idle))
             services.append(KernelService(key, "wlc", False, tuple(servers)))
         addresses = (self.director.address, VIP)
-        now = time.time()
-        return sample_of(
-            now, services, rates=rates, boot_id="boot", addresses=addresses
-        )
+        return sample_of(at, services, rates=rates, boot_id="boot", addresses=addresses)
 
     def _rates(self, most: float) -> Rates:
         conns = self._chance.uniform(0.5, 1) * most
