@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -25,7 +26,7 @@ from cluster.views.live_table import TARGET, LiveTable, live_table
 from cluster.views.look import Look
 
 # What is so small, or so seldom another, that it is sent as HTML.
-SMALL = ("chips", "top", "facts")
+SMALL = ("chips", "top")
 clusters = KeptRows(lambda cluster: Cluster.objects.filter(pk=cluster))
 
 
@@ -46,12 +47,13 @@ class Audience:
 class Show:
     """One tick of an audience. *regions* are what is sent as HTML whenever it changes.
 
-    *panel_html* is that of the panel, *services* of the services whose shape has changed,
+    *quiet* says that they are as they were, see ``Live.quiet``. *panel_html* is that of the panel, *services* of the services whose shape has changed,
     *whole* of the whole table; they are rendered only when somebody needs them.
     """
 
     number: int = 0
     regions: Mapping[str, str] = field(default_factory=dict)
+    quiet: tuple[object, ...] | None = None
     panel: LivePanel | None = None
     panel_html: str = ""
     table: LiveTable | None = None
@@ -144,34 +146,47 @@ def render(
 def _live(
     live: live_page.Live, look: Look, before: Show, shapes: Collection[str]
 ) -> Show:
-    context = live_page.context_of(live, look)
+    html = _Html(live, look)
     table = live_table(live.lines, look, live.is_long, before.table)
     reshaped = table.reshaped(before.table) if before.table else []
-    whole = services = ""
-    if reshaped is None or any(shape != table.shape for shape in shapes):
-        whole = live_page.region("table", context)
-    if reshaped:
-        lines = [table.bodies[name].line for name in reshaped]
-        services = render_to_string(
-            "cluster/_live_services.html", {**context, "lines": lines}
-        )
-    regions = {f"#live-{n}": live_page.region(n, context) for n in SMALL}
-    panel = live_panel.live_panel(
-        context["kpis"], context["picture"], look, before.panel
-    )
+    is_new = reshaped is None or any(shape != table.shape for shape in shapes)
+    panel = live_panel.live_panel(live, look, before.panel)
     seen = before.panel and before.panel.shape
+    quiet = live.quiet
+    is_same = quiet is not None and quiet == before.quiet
     return Show(
         number=before.number + 1,
-        regions=regions,
+        quiet=quiet,
+        regions=before.regions
+        if is_same
+        else {f"#live-{name}": html.region(name) for name in SMALL},
         panel=panel,
-        panel_html=live_page.region("panel", context)
-        if shapes or panel.shape != seen
-        else "",
+        panel_html=html.region("panel") if shapes or panel.shape != seen else "",
         table=table,
-        services=services,
-        whole=whole,
+        services=html.services(table, reshaped) if reshaped else "",
+        whole=html.region("table") if is_new else "",
         point=_point(live, time.time()),
     )
+
+
+@dataclass
+class _Html:
+    """Of a page, what is asked for: mostly nothing."""
+
+    live: live_page.Live
+    look: Look
+
+    @cached_property
+    def context(self) -> dict[str, Any]:
+        return live_page.context_of(self.live, self.look)
+
+    def region(self, name: str) -> str:
+        return live_page.region(name, self.context)
+
+    def services(self, table: LiveTable, names: Sequence[str]) -> str:
+        lines = [table.bodies[name].line for name in names]
+        context = {**self.context, "lines": lines}
+        return render_to_string("cluster/_live_services.html", context)
 
 
 def _point(live: live_page.Live, now: float) -> dict[str, Any] | None:

@@ -1,13 +1,19 @@
 """What is rendered for the audiences of a cluster."""
 
+import time
+from typing import Any
+
 import pytest
 
 from cluster import live_show
 from cluster.live_show import Audience, Show
-from cluster.models import Cluster
+from cluster.models import Cluster, Host
 from cluster.views import live_page
 from cluster.views.look import ALL, Look
-from tests.hosts import make_cluster
+from cluster.watch import store
+from cluster.watch.store import News
+from tests.hosts import make_cluster, make_host
+from tests.watch.build import sample
 
 pytestmark = pytest.mark.django_db
 
@@ -38,3 +44,32 @@ def test_a_cluster_is_read_once_for_all_who_look_at_the_same_moment(monkeypatch)
 def test_a_cluster_that_is_gone_is_shown_to_nobody():
     gone = Audience(4711, "en", Look())
     assert live_show.render(gone, Show(), {""}, live_show.Loaded()) is None
+
+
+def published(director: Host, at: float, **changes: Any) -> None:
+    news = sample(at, **changes)
+    store.publish([News(director.pk, director.cluster_id or 0, news)])
+
+
+def test_chips_and_notices_are_rendered_when_there_is_something_to_tell():
+    director = make_host("lb01", role=Host.Role.DIRECTOR)
+    assert director.cluster_id
+    audience = Audience(director.cluster_id, "en", Look())
+
+    def shown(before: Show) -> Show:
+        show = live_show.render(audience, before, (), live_show.Loaded())
+        assert show
+        return show
+
+    published(director, time.time())
+    quiet = shown(Show())
+    assert shown(quiet).regions is quiet.regions
+    store.client().flushdb()
+    silent = shown(quiet)
+    assert "Nothing has come from lb01" in silent.regions["#live-top"]
+    assert shown(silent).regions is not silent.regions
+    published(director, time.time())
+    again = shown(silent)
+    assert again.regions == quiet.regions
+    published(director, time.time(), error="no such program")
+    assert "no such program" in shown(again).regions["#live-top"]

@@ -82,40 +82,41 @@ class Drawing:
 def draw(
     vips: Sequence[int],
     acting: int | None,
-    rates: Sequence[float | None],
+    servers: int,
     *,
     replies_pass_by: bool,
     long_names: bool = False,
 ) -> Drawing:
-    """Lay out directors with so many VIPs each, and one real server per rate.
+    """Lay out directors with so many VIPs each, and so many real servers.
 
-    *acting* is the index of the director whose lines are drawn. Unknown rates get the
-    thinnest line. *replies_pass_by*: direct routing or tunneling is used. *long_names*:
+    *acting* is the index of the director whose lines are drawn, all of them at their
+    thinnest: see ``line_widths``. *replies_pass_by*: direct routing or tunneling is used. *long_names*:
     a VIP needs a row of its own.
     """
     a_row = 1 if long_names else _PILLS_A_ROW
     heights = [_director_height(count, a_row) for count in vips]
     directors_height = sum(heights) + 34.0 * max(len(heights) - 1, 0)
     gap = _SERVER_STEP - _SERVER_HEIGHT
-    servers_height = max(len(rates) * _SERVER_STEP - gap, 0.0)
+    servers_height = max(servers * _SERVER_STEP - gap, 0.0)
     body = max(directors_height, servers_height, 2 * _CLIENTS_R + 40.0)
     height = body + 2 * _EDGE + (_RETURN_HEIGHT if replies_pass_by else 0.0)
     middle = _EDGE + body / 2
     directors = _stacked(
         _DIRECTOR_X, _DIRECTOR_WIDTH, heights, middle - directors_height / 2, 34.0
     )
-    servers = _stacked(
+    boxes = _stacked(
         _SERVER_X,
         _SERVER_WIDTH,
-        [_SERVER_HEIGHT] * len(rates),
+        [_SERVER_HEIGHT] * servers,
         middle - servers_height / 2,
         gap,
     )
     inflow: Flow | None = None
     flows: tuple[Flow, ...] = ()
     if acting is not None:
-        inflow, flows = _lines(middle, directors[acting], servers, line_widths(rates))
-    reply = _reply(middle, height) if replies_pass_by and servers else None
+        inflow = _inflow(middle, directors[acting])
+        flows = tuple(_flow(directors[acting], box) for box in boxes)
+    reply = _reply(middle, height) if replies_pass_by and boxes else None
     return Drawing(
         height=round(height, 1),
         clients=(_CLIENTS_X, round(middle, 1), _CLIENTS_R),
@@ -123,21 +124,11 @@ def draw(
         pills=tuple(
             _pills(box, n, a_row) for box, n in zip(directors, vips, strict=True)
         ),
-        servers=servers,
+        servers=boxes,
         inflow=inflow,
         flows=flows,
         reply=reply,
     )
-
-
-def _lines(
-    middle: float, source: Box, servers: Sequence[Box], widths: Sequence[float]
-) -> tuple[Flow, tuple[Flow, ...]]:
-    """Return the line to the acting director, and those from it."""
-    whole = max(widths, default=_THINNEST)
-    inflow = _inflow(middle, source, min(whole * 1.2, _THICKEST))
-    pairs = zip(servers, widths, strict=True)
-    return inflow, tuple(_flow(source, box, width) for box, width in pairs)
 
 
 def line_widths(rates: Sequence[float | None]) -> tuple[float, ...]:
@@ -153,6 +144,11 @@ def line_widths(rates: Sequence[float | None]) -> tuple[float, ...]:
         else _THINNEST
         for rate in rates
     )
+
+
+def inflow_width(widths: Sequence[float]) -> float:
+    """Return the width of the line to the director, a little thicker than any of them."""
+    return round(min(max(widths, default=_THINNEST) * 1.2, _THICKEST), 1)
 
 
 def _director_height(vips: int, a_row: int) -> float:
@@ -190,20 +186,20 @@ def _curve(x1: float, y1: float, x2: float, y2: float) -> str:
     )
 
 
-def _inflow(middle: float, director: Box, width: float) -> Flow:
+def _inflow(middle: float, director: Box) -> Flow:
     start, end = _CLIENTS_X + _CLIENTS_R + 4.0, director.x - 6.0
     path = _curve(start, round(middle, 1), end, director.middle)
     label_y = round((middle + director.middle) / 2 - 14.0 - _THICKEST / 2, 1)
-    return Flow(path, round(width, 1), (start + end) / 2, label_y)
+    return Flow(path, _THINNEST, (start + end) / 2, label_y)
 
 
-def _flow(director: Box, server: Box, width: float) -> Flow:
+def _flow(director: Box, server: Box) -> Flow:
     start, end = director.right + 2.0, server.x - 6.0
     path = _curve(start, director.middle, end, server.middle)
     # On the side from which the line does not come.
     from_above = director.middle < server.middle - 1.0
     gap = 18.0 + _THICKEST / 2 if from_above else -9.0 - _THICKEST / 2
-    return Flow(path, width, end - 44.0, round(server.middle + gap, 1))
+    return Flow(path, _THINNEST, end - 44.0, round(server.middle + gap, 1))
 
 
 def _reply(middle: float, height: float) -> Flow:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.template.defaultfilters import floatformat
+from django.utils.translation import gettext as _
+
 from cluster.lvs.frame import PERIOD
 from cluster.lvs.settings import SyncDaemon, Timeouts
 from cluster.lvs.settings_plan import described
 from cluster.models import Host
+from cluster.numbers import count
 from cluster.watch import board
 
 
@@ -39,10 +43,23 @@ class Director:
         return sample["active"] + sample["inactive"] if sample else None
 
     @property
-    def slowed(self) -> tuple[float, float] | None:
-        """How long listing the counters takes, and how often that is done for it."""
+    def told(self) -> tuple[str, str]:
+        """What moves in the line below the picture: two parts of a sentence."""
+        entries = _("%(n)s connections in its table") % {"n": count(self.entries)}
         seconds, every = (self.sample or {}).get("listing") or (0.0, PERIOD)
-        return (seconds, every) if every > PERIOD else None
+        if every <= PERIOD:
+            return entries, ""
+        slowed = _(
+            "counters of services every %(every)s s: ipvsadm takes %(seconds)s s to list"
+            " them, and watching shall not burden the director"
+        ) % {"every": floatformat(every, -1), "seconds": floatformat(seconds, 2)}
+        return entries, f" · {slowed}"
+
+    @property
+    def seldom(self) -> tuple[object, ...]:
+        """What else is in that line."""
+        asked = self.sample or {}
+        return self.host.name, asked.get("timeouts"), asked.get("daemons")
 
     @property
     def timeouts(self) -> str:

@@ -25,7 +25,7 @@ from cluster.lvs.wish import ClusterWish
 from cluster.models import Cluster, Drain, Host
 from cluster.standing import ClusterStanding, of_hosts
 from cluster.views.drain_page import ShownDrain
-from cluster.views.kpi import kpis
+from cluster.views.kpi import Kpi, kpis
 from cluster.views.live_director import Director
 from cluster.views.look import Look
 from cluster.views.picture import DirectorNode, Picture, picture
@@ -87,6 +87,21 @@ class Live:
         """How many real servers have a service that nobody listens to."""
         lines = (server for line in self.lines for server in line.servers)
         return len({server.address for server in lines if server.unheard})
+
+    @property
+    def quiet(self) -> tuple[object, ...] | None:
+        """All that is said above the figures while there is nothing to tell a person;
+        None: there is, and it may be another sentence with every tick."""
+        notices = (self.silent, self.troubled, self.troubled_clients, self.complaining)
+        if any((*notices, self.fought_over, self.drains)):
+            return None
+        return (*self.chips, self.standing)
+
+    @property
+    def loaded(self) -> list[Director]:
+        """Directors whose table is known; without ip_vs a kernel has none."""
+        samples = ((d, d.sample) for d in self.directors)
+        return [director for director, sample in samples if sample and sample["loaded"]]
 
     @property
     def silent(self) -> list[Director]:
@@ -273,7 +288,7 @@ def context_of(live: Live, look: Look) -> dict[str, Any]:
         "live": live,
         "cluster": live.cluster,
         "look": look,
-        "kpis": kpis(live.totals, live.sparks, live.is_blind),
+        "kpis": figures_of(live),
         "picture": picture_of(live, look),
         # Asked for by HTML that seldom is rendered.
         "picture_links": partial(_picture_links, live, look),
@@ -294,6 +309,10 @@ def _picture_links(live: Live, look: Look) -> list[tuple[str, str, bool]]:
         (line.title, look.drawing(line.key).query, line.key == look.picture)
         for line in live.lines[:MOST_PICTURES]
     ]
+
+
+def figures_of(live: Live) -> list[Kpi]:
+    return kpis(live.totals, live.sparks, live.is_blind)
 
 
 def picture_of(live: Live, look: Look) -> Picture | None:

@@ -1,4 +1,4 @@
-"""The figures and the picture over the wire: as HTML once, then what moves in them.
+"""The figures, the picture and the facts below it over the wire: as HTML once, then what moves in them.
 
 The same way as the table (live_table.py): cells in the order of ``[data-n]``. A cell of
 a line is its width, of a sparkline the heights of its points.
@@ -7,17 +7,17 @@ a line is its width, of a sparkline the heights of its points.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from cluster.lvs.topology import Flow
 from cluster.views.kpi import Kpi
+from cluster.views.live_page import Live, figures_of, picture_of
 from cluster.views.live_table import SAME, Cells, digest, heights
 from cluster.views.look import Look
-from cluster.views.picture import DrawnServer, Picture
+from cluster.views.picture import Picture
 
 TARGET = "#live-panel"
-FIGURES, DRAWING = "live-figures", "live-drawing"
+FIGURES, DRAWING, FACTS = "live-figures", "live-drawing", "live-facts"
 FIGURE_SIZE = (160, 34)
 
 
@@ -39,19 +39,21 @@ class LivePanel:
         }
 
 
-def live_panel(
-    kpis: Sequence[Kpi],
-    picture: Picture | None,
-    look: Look,
-    before: LivePanel | None = None,
-) -> LivePanel:
+def live_panel(live: Live, look: Look, before: LivePanel | None = None) -> LivePanel:
     """Return the panel; *before* saves what has not changed."""
-    rows: dict[str, Cells] = {FIGURES: tuple(_figures(kpis))}
-    if picture:
-        rows[DRAWING] = tuple(_drawing(picture))
-    still = _still(picture) if picture else None
-    labels = tuple((kpi.label, len(kpi.values) > 1) for kpi in kpis)
-    shapes = (labels, still, look)
+    figures, drawn = figures_of(live), picture_of(live, look)
+    rows: dict[str, Cells] = {
+        FIGURES: tuple(_figures(figures)),
+        FACTS: tuple(part for director in live.loaded for part in director.told),
+    }
+    if drawn:
+        rows[DRAWING] = tuple(_drawing(drawn))
+    shapes = (
+        tuple((figure.label, len(figure.values) > 1) for figure in figures),
+        drawn.still if drawn else None,
+        tuple(director.seldom for director in live.loaded),
+        look,
+    )
     same = before is not None and before.shapes == shapes
     return LivePanel(rows, shapes, before.shape if before and same else digest(shapes))
 
@@ -60,10 +62,10 @@ def live_panel(
 _line = lru_cache(maxsize=256)(heights)
 
 
-def _figures(kpis: Sequence[Kpi]) -> Iterator[str]:
-    for kpi in kpis:
-        yield kpi.value
-        yield _line(kpi.values, FIGURE_SIZE)
+def _figures(figures: Sequence[Kpi]) -> Iterator[str]:
+    for figure in figures:
+        yield figure.value
+        yield _line(figure.values, FIGURE_SIZE)
 
 
 def _drawing(picture: Picture) -> Iterator[str]:
@@ -74,18 +76,3 @@ def _drawing(picture: Picture) -> Iterator[str]:
         if server.flow:
             yield from (str(server.flow.width), server.rate)
         yield server.detail
-
-
-def _still(picture: Picture) -> Picture:
-    """Return the picture without what moves."""
-    servers = tuple(map(_still_server, picture.servers))
-    inflow = _still_flow(picture.inflow)
-    return replace(picture, servers=servers, inflow=inflow, rate="", incoming="")
-
-
-def _still_server(server: DrawnServer) -> DrawnServer:
-    return replace(server, detail="", rate="", flow=_still_flow(server.flow))
-
-
-def _still_flow(flow: Flow | None) -> Flow | None:
-    return replace(flow, width=0.0) if flow else None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from statistics import fmean
+from typing import NamedTuple, TypeVar
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from cluster.lvs import topology
@@ -19,6 +22,7 @@ from cluster.watch.board import (
     ServiceLine,
 )
 
+N = TypeVar("N", int, float)
 # More do not fit on a screen; the table has them all.
 MOST_SERVERS = 10
 MOST_VIPS = 4
@@ -85,6 +89,8 @@ class DrawnServer:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
+    """*still* is the same without what moves: one object as long as nothing else changes."""
+
     label: str
     height: float
     clients: tuple[float, float, float]
@@ -95,10 +101,10 @@ class Picture:
     incoming: str
     reply: Flow | None
     more: str
+    still: Picture | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DirectorNode:
+class DirectorNode(NamedTuple):
     """A director to draw; *state* is a word of ``states``, *vips* those it holds."""
 
     name: str
@@ -107,47 +113,7 @@ class DirectorNode:
     vips: tuple[str, ...]
 
 
-def picture(
-    nodes: Sequence[DirectorNode], acting: int | None, lines: Sequence[ServiceLine]
-) -> Picture | None:
-    """Draw these services; None when there is no director."""
-    if not nodes:
-        return None
-    merged = _merged(lines)
-    shown = merged[:MOST_SERVERS]
-    drawing = topology.draw(
-        [min(len(node.vips), MOST_VIPS) for node in nodes],
-        acting,
-        [server.conns for server in shown],
-        replies_pass_by=any(server.blind for server in shown),
-        long_names=any(":" in vip for node in nodes for vip in node.vips),
-    )
-    left_out = len(merged) - len(shown)
-    return Picture(
-        label=_label(nodes, acting, merged),
-        height=drawing.height,
-        clients=drawing.clients,
-        directors=tuple(
-            _director(node, box, pills)
-            for node, box, pills in zip(
-                nodes, drawing.directors, drawing.pills, strict=True
-            )
-        ),
-        servers=tuple(
-            _server(server, box, drawing.flows[i] if drawing.flows else None)
-            for i, (server, box) in enumerate(zip(shown, drawing.servers, strict=True))
-        ),
-        inflow=drawing.inflow,
-        rate=rate(_sum(line.numbers.conns for line in lines)),
-        incoming=_("%(rate)s in")
-        % {"rate": bytes_rate(_sum(line.numbers.in_bytes for line in lines))},
-        reply=drawing.reply,
-        more=_("and %(n)d more in the table") % {"n": left_out} if left_out else "",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class MergedServer:
+class ServerNode(NamedTuple):
     """One real server over all services that are drawn.
 
     *share* is the mean of its weight to the largest of each service, 0 to 1.
@@ -158,12 +124,86 @@ class MergedServer:
     state: str
     weights: tuple[int | None, ...]
     share: float
-    active: int | None
-    conns: float | None
     blind: bool
 
 
-def _merged(lines: Iterable[ServiceLine]) -> list[MergedServer]:
+class Load(NamedTuple):
+    """What moves at a real server; None is "not known"."""
+
+    active: int | None
+    conns: float | None
+
+
+def picture(
+    nodes: Sequence[DirectorNode], acting: int | None, lines: Sequence[ServiceLine]
+) -> Picture | None:
+    """Draw these services; None when there is no director."""
+    if not nodes:
+        return None
+    merged = _merged(lines)
+    servers = tuple(server for server, _load in merged)
+    still = _still(get_language(), tuple(nodes), acting, servers)
+    loads = [load for _server, load in merged[:MOST_SERVERS]]
+    widths = topology.line_widths([load.conns for load in loads])
+    word = _("%(n)s active")
+    inflow = still.inflow
+    if inflow:
+        inflow = replace(inflow, width=topology.inflow_width(widths))
+    arriving = bytes_rate(_sum(line.numbers.in_bytes for line in lines))
+    return replace(
+        still,
+        servers=tuple(map(partial(_moving, word), still.servers, loads, widths)),
+        inflow=inflow,
+        rate=rate(_sum(line.numbers.conns for line in lines)),
+        incoming=_("%(rate)s in") % {"rate": arriving},
+        still=still,
+    )
+
+
+def _moving(word: str, server: DrawnServer, load: Load, width: float) -> DrawnServer:
+    active = word % {"n": count(load.active)}
+    return replace(
+        server,
+        detail=" · ".join(filter(None, (server.detail, active))),
+        flow=replace(server.flow, width=width) if server.flow else None,
+        rate=rate(load.conns),
+    )
+
+
+@lru_cache(maxsize=64)
+def _still(
+    _language: str | None,
+    nodes: tuple[DirectorNode, ...],
+    acting: int | None,
+    servers: tuple[ServerNode, ...],
+) -> Picture:
+    shown = servers[:MOST_SERVERS]
+    drawing = topology.draw(
+        [min(len(node.vips), MOST_VIPS) for node in nodes],
+        acting,
+        len(shown),
+        replies_pass_by=any(server.blind for server in shown),
+        long_names=any(":" in vip for node in nodes for vip in node.vips),
+    )
+    left_out = len(servers) - len(shown)
+    return Picture(
+        label=_label(nodes, acting, servers),
+        height=drawing.height,
+        clients=drawing.clients,
+        directors=tuple(map(_director, nodes, drawing.directors, drawing.pills)),
+        servers=tuple(
+            _server(server, box, drawing.flows[i] if drawing.flows else None)
+            for i, (server, box) in enumerate(zip(shown, drawing.servers, strict=True))
+        ),
+        inflow=drawing.inflow,
+        rate="",
+        incoming="",
+        reply=drawing.reply,
+        more=_("and %(n)d more in the table") % {"n": left_out} if left_out else "",
+    )
+
+
+def _merged(lines: Iterable[ServiceLine]) -> list[tuple[ServerNode, Load]]:
     by_address: dict[str, list[tuple[ServerLine, float]]] = {}
     for line in lines:
         largest = line.largest_weight or 1
@@ -174,22 +214,25 @@ def _merged(lines: Iterable[ServiceLine]) -> list[MergedServer]:
     return [_one(address, found) for address, found in by_address.items()]
 
 
-def _one(address: str, found: Sequence[tuple[ServerLine, float]]) -> MergedServer:
+def _one(
+    address: str, found: Sequence[tuple[ServerLine, float]]
+) -> tuple[ServerNode, Load]:
     servers = [server for server, _share in found]
     states = {server.state for server in servers}
     # What somebody else has there says nothing about what is ours.
     ours = states - {FOREIGN} or states
     worst = next(state for state in WORST_FIRST if state in ours)
-    return MergedServer(
+    numbers = [server.numbers for server in servers]
+    node = ServerNode(
         name=servers[0].name or address,
         detail=address.strip("[]") if servers[0].name else "",
         state=worst,
         weights=tuple(dict.fromkeys(server.weight for server in servers)),
-        share=fmean(share for _server, share in found),
-        active=_whole(server.numbers.active for server in servers),
-        conns=_sum(server.numbers.conns for server in servers),
-        blind=any(server.numbers.blind for server in servers),
+        share=fmean([share for _server, share in found]),
+        blind=any(one.blind for one in numbers),
     )
+    active = _sum(one.active for one in numbers)
+    return node, Load(active, _sum(one.conns for one in numbers))
 
 
 def _director(node: DirectorNode, box: Box, pills: Sequence[Box]) -> DrawnDirector:
@@ -214,21 +257,20 @@ def _director(node: DirectorNode, box: Box, pills: Sequence[Box]) -> DrawnDirect
     )
 
 
-def _server(server: MergedServer, box: Box, flow: Flow | None) -> DrawnServer:
+def _server(server: ServerNode, box: Box, flow: Flow | None) -> DrawnServer:
     state = state_of(server.state)
     word = str(state.word)
-    active = _("%(n)s active") % {"n": count(server.active)}
     return DrawnServer(
         box=box,
         name=Fitted.name(_SERVER_ROOM, server.name, word),
-        detail=" · ".join(filter(None, (server.detail, active))),
+        detail=server.detail,
         weight=_weight_text(server.weights),
         share=round(140 * server.share, 1),
         css=_TONES.get(state.tone, ""),
         word=word,
         word_css=_STATE_CLASSES.get(state.tone, ""),
         flow=flow,
-        rate=rate(server.conns),
+        rate="",
     )
 
 
@@ -242,7 +284,7 @@ def _weight_text(weights: Sequence[int | None]) -> str:
 
 
 def _label(
-    nodes: Sequence[DirectorNode], acting: int | None, servers: Sequence[MergedServer]
+    nodes: Sequence[DirectorNode], acting: int | None, servers: Sequence[ServerNode]
 ) -> str:
     """Say in a sentence what the picture shows, for those who cannot see it."""
     if acting is None:
@@ -262,11 +304,6 @@ def _label(
     }
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
-def _whole(values: Iterable[int | None]) -> int | None:
+def _sum(values: Iterable[N | None]) -> N | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None

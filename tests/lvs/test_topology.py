@@ -4,16 +4,20 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.lvs.topology import WIDTH, draw, line_widths
+from cluster.lvs.topology import WIDTH, draw, inflow_width, line_widths
 
 rates = st.lists(
     st.one_of(st.none(), st.floats(min_value=0, max_value=1e7)), max_size=12
 )
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=3), rates, st.booleans())
-def test_everything_is_inside_the_picture_and_nothing_overlaps(vips, rates, pass_by):
-    drawing = draw(vips, 0, rates, replies_pass_by=pass_by)
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=3),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_everything_is_inside_the_picture_and_nothing_overlaps(vips, servers, pass_by):
+    drawing = draw(vips, 0, servers, replies_pass_by=pass_by)
     boxes = [*drawing.directors, *drawing.servers]
     for box in boxes:
         assert box.x >= 0
@@ -42,8 +46,14 @@ def test_idle_lines_are_thin():
     assert line_widths([0.0, None, 0.0]) == (1.5, 1.5, 1.5)
 
 
+@given(rates)
+def test_the_line_to_the_director_is_as_thick_as_the_thickest_from_it(rates):
+    widths = line_widths(rates)
+    assert max(widths, default=1.5) <= inflow_width(widths) <= 9.0
+
+
 def test_lines_go_from_the_acting_director_to_every_server():
-    drawing = draw([1, 0], 1, [3.0, 0.0], replies_pass_by=False)
+    drawing = draw([1, 0], 1, 2, replies_pass_by=False)
     acting = drawing.directors[1]
     for flow, server in zip(drawing.flows, drawing.servers, strict=True):
         start = re.match(r"M (\S+) (\S+) ", flow.path)
@@ -53,11 +63,11 @@ def test_lines_go_from_the_acting_director_to_every_server():
 
 
 def test_nothing_flows_when_nobody_acts():
-    drawing = draw([0, 0], None, [3.0], replies_pass_by=True)
+    drawing = draw([0, 0], None, 1, replies_pass_by=True)
     assert drawing.inflow is None
     assert drawing.flows == ()
 
 
 def test_replies_pass_by_only_where_there_are_servers():
-    assert draw([1], 0, [1.0], replies_pass_by=True).reply is not None
-    assert draw([1], 0, [], replies_pass_by=True).reply is None
+    assert draw([1], 0, 1, replies_pass_by=True).reply is not None
+    assert draw([1], 0, 0, replies_pass_by=True).reply is None

@@ -1,7 +1,5 @@
 """What the picture says of a real server that is in several services."""
 
-from dataclasses import replace
-
 import pytest
 from django.template.loader import render_to_string
 
@@ -48,7 +46,7 @@ def test_weights_that_differ_are_all_told():
 
 def test_a_long_address_is_made_to_fit_its_card():
     address = "2001:db8:1234:5678:9abc:def0:1234:5603"
-    for node, fitted in ((NODE, False), (replace(NODE, address=address), True)):
+    for node, fitted in ((NODE, False), (NODE._replace(address=address), True)):
         found = picture([node], 0, [])
         text = render_to_string("cluster/_picture.svg.html", {"picture": found})
         assert ('textLength="228"' in text) == fitted
@@ -78,7 +76,7 @@ def test_a_long_name_is_made_to_fit_beside_its_state(name, shown, squeezed):
 
 def test_a_long_vip_stays_in_its_pill():
     vips = ("10.0.1.31", "2001:db8:1234:5678:9abc:def0:1234:5678")
-    short, long = picture([replace(NODE, vips=vips)], 0, []).directors[0].pills
+    short, long = picture([NODE._replace(vips=vips)], 0, []).directors[0].pills
     assert short[1].length is None
     assert long[1].length < long[0].width
     assert [pill.text for _box, pill in (short, long)] == list(vips)
