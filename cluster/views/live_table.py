@@ -25,6 +25,8 @@ TARGET = "#live-table"
 SPARK_SIZE = (92, 22)
 # In a list of cells: this one is as it was.
 SAME = 0
+# Heights as text: a few hundred, and thousands are sent every ten seconds.
+_TENTHS = tuple(f"{tenths / 10:g}" for tenths in range(500))
 Cells = tuple[str, ...]
 Raw = tuple[object, ...]
 
@@ -101,7 +103,7 @@ def heights(spark: Sequence[float], size: tuple[int, int]) -> str:
     if len(spark) < 2:
         return ""
     points = sparkline.heights(spark, size[1])
-    return " ".join([f"{point:.1f}".removesuffix(".0") for point in points])
+    return " ".join([_TENTHS[round(10 * point)] for point in points])
 
 
 def _totals(numbers: Numbers) -> Raw:
