@@ -29,6 +29,8 @@ def main(descriptor: int) -> None:
     config = uvicorn.Config(
         "piranha_web.asgi:application",
         lifespan="off",
+        # A tenth less CPU for each message than with h11, which is Python.
+        http="httptools",
         log_config=settings.LOGGING,
         access_log=False,
         server_header=False,
