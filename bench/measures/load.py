@@ -73,7 +73,8 @@ class _Watched:
         """Say it in starts of a process that cost *start* seconds each."""
         return (
             f"{self.load / start:.2f} starts of a process a second, "
-            f"{1000 * start:.0f} ms each; ipvsadm {len(self.asked)} times a minute"
+            f"{1000 * start:.0f} ms each; counters listed {len(self.asked)} times in"
+            f" {WINDOW:.0f} s"
         )
 
 

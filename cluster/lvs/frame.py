@@ -16,7 +16,7 @@ While neither table nor totals move it need not be asked: every packet counts in
 totals, too, so all that frame 17 said still holds, and ``rest`` says 17 in its place.
 Every fifth frame has table and totals all the same, for who missed number 17.
 ``addresses`` come when one of them has changed, ``thresholds``, ``timeouts`` and
-``daemons`` every 60 s.
+``daemons`` every 120 s.
 """
 
 from __future__ import annotations
@@ -44,10 +44,13 @@ MOVES = ("ip", "monitor", "address")
 # 10 s. Also the second look everywhere: the first may come before it tells. A director
 # at rest sends its table as often.
 ADDRESSES_EVERY = 5
-# What seldom changes is asked with every 30th frame: 60 s. Sections by their names.
-# ipvsadm is asked as often by a director at rest, as a service whose counters were set
-# to zero leaves the totals as they are.
-SELDOM_EVERY = 30
+# A director at rest is asked for its counters with every 30th frame, 60 s: a service whose
+# counters were set to zero leaves the totals as they are. And for addresses, if it tells
+# of changes.
+REST_EVERY = 30
+# What seldom changes is asked with every 60th: 120 s, as to list the thresholds costs as
+# much as to list the counters. Sections by their names.
+SELDOM_EVERY = 60
 REFUSED = "?"
 SELDOM: Mapping[str, tuple[str, ...]] = {
     "thresholds": ("ipvsadm", "-Ln", "--thresholds"),
@@ -117,7 +120,7 @@ while :; do
       ((stats_at = paid > due + cost * worst ? paid : due + cost * worst))
       ((pause = stats_at > due ? (stats_at - due + period - 1) / period * period : 0))
       asked=$n; asked_rows=$rows; asked_total=${total[2]}
-      rest_until=$((status || !${#asked_total} ? 0 : n + seldom))
+      rest_until=$((status || !${#asked_total} ? 0 : n + rest))
       frame+=$'\035status\037'"$status $cost $pause $n"
     fi
     if ((n % seldom == 0)); then
@@ -132,7 +135,7 @@ while :; do
   done
   if ((n >= look_at)); then
     echo -n "$frame"$'\035addresses\037'; "${addresses[@]}" </dev/null 2>&1; frame=
-    look_at=$((n + (n && ${#moved} ? seldom : every)))
+    look_at=$((n + (n && ${#moved} ? rest : every)))
   fi
   end=$'\036'"$n ${EPOCHREALTIME/,/.}"
   if [[ $rows ]]; then
@@ -208,6 +211,7 @@ def watch_command(
         "period": str(micro),
         "seconds": f"{period:g}",
         "every": str(ADDRESSES_EVERY),
+        "rest": str(REST_EVERY),
         "seldom": str(SELDOM_EVERY),
         "share": str(SHARE),
         "worst": str(WORST),

@@ -270,9 +270,9 @@ def test_what_is_not_a_frame_is_refused(body):
 @pytest.mark.parametrize("shell", ["bash", "/nonexistent/bash"], ids=["bash", "posix"])
 def test_what_seldom_changes_comes_whole_or_says_that_it_was_refused(proc, run, shell):
     seldom = {"timeouts": ("echo", "Timeout 1"), "daemons": ("false",)}
-    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(31)
+    frames = run(loop(proc, shell, period=0.05, seldom=seldom)).frames(61)
     found = [split_frame(frame.body) for frame in frames]
     said = {"timeouts": b"Timeout 1\n", "daemons": b"?\n"}
-    assert [dict(one.seldom) for one in found] == [said, *[{}] * 29, said]
+    assert [dict(one.seldom) for one in found] == [said, *[{}] * 59, said]
     assert found[0].table == sample("proc-net-ip_vs").encode()
     assert found[0].stats
