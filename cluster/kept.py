@@ -1,7 +1,7 @@
 """What many ask for, worked out once for all of them as long as it stays true.
 
-Of the wish of a cluster: each change of the wish writes an event to the audit log in its own transaction, and so
-does each run. So what was read stays true until the log is longer.
+Of the wish of a cluster: each change of it writes an event to the audit log in its own
+transaction, and so does each run. So what was read stays true until the log is longer.
 """
 
 from __future__ import annotations

@@ -47,8 +47,9 @@ class Audience:
 class Show:
     """One tick of an audience. *regions* are what is sent as HTML whenever it changes.
 
-    *quiet* says that they are as they were, see ``Live.quiet``. *panel_html* is that of the panel, *services* of the services whose shape has changed,
-    *whole* of the whole table; they are rendered only when somebody needs them.
+    *quiet* tells whether they have changed, see ``Live.quiet``. *panel_html* is that of
+    the panel, *services* of the services whose shape has changed, *whole* of the whole
+    table; they are rendered only when somebody needs them.
     """
 
     number: int = 0

@@ -90,8 +90,8 @@ def draw(
     """Lay out directors with so many VIPs each, and so many real servers.
 
     *acting* is the index of the director whose lines are drawn, all of them at their
-    thinnest: see ``line_widths``. *replies_pass_by*: direct routing or tunneling is used. *long_names*:
-    a VIP needs a row of its own.
+    thinnest: see ``line_widths``. *replies_pass_by*: direct routing or tunneling is used.
+    *long_names*: a VIP needs a row of its own.
     """
     a_row = 1 if long_names else _PILLS_A_ROW
     heights = [_director_height(count, a_row) for count in vips]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
 from cluster.numbers import bytes_rate, count, rate
-from cluster.watch.sparks import POINTS, Lines
+from cluster.watch.sparks import POINTS, Line, Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,22 @@ def kpis(
     ]
 
 
-# The lines of a director are one object for ten seconds: see ``decode_sparks``.
-@lru_cache(maxsize=256)
-def spark(lines: tuple[Lines, ...], name: str) -> tuple[float, ...]:
+def spark(lines: Iterable[Lines], name: str) -> tuple[float, ...]:
     """Return up to 30 points, oldest first: the sums of what the directors have.
 
     *name* is one of ``WHOLE``.
     """
-    rows = [
-        {place: point for place, point in _placed(one, name) if point is not None}
-        for one in lines
-    ]
+    return _added_up(tuple((one.slot, one.whole.get(name, ())) for one in lines))
+
+
+# They are new every ten seconds, and asked for with every tick.
+@lru_cache(maxsize=256)
+def _added_up(lines: tuple[tuple[int, Line], ...]) -> tuple[float, ...]:
+    """Each line ends with the point before its slot."""
+    rows = []
+    for slot, line in lines:
+        points = enumerate(line, start=slot - len(line))
+        rows.append({place: point for place, point in points if point is not None})
     rows = [row for row in rows if row]
     places = sorted({place for row in rows for place in row})
     # One director is a point before the other: no fall to what the first one has.
@@ -62,8 +67,3 @@ def spark(lines: tuple[Lines, ...], name: str) -> tuple[float, ...]:
         places.pop()
     sums = (sum(row.get(place, 0.0) for row in rows) for place in places[-POINTS:])
     return tuple(round(total, 2) for total in sums)
-
-
-def _placed(lines: Lines, name: str) -> enumerate[float | None]:
-    line = lines.whole.get(name, ())
-    return enumerate(line, start=lines.slot - len(line))

@@ -1,4 +1,4 @@
-"""The figures, the picture and the facts below it over the wire: as HTML once, then what moves in them.
+"""Figures, picture and facts over the wire: as HTML once, then what moves in them.
 
 The same way as the table (live_table.py): cells in the order of ``[data-n]``. A cell of
 a line is its width, of a sparkline the heights of its points.

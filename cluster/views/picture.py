@@ -89,7 +89,7 @@ class DrawnServer:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """*still* is the same without what moves: one object as long as nothing else changes."""
+    """*still* is the same without what moves, one object until something else changes."""
 
     label: str
     height: float

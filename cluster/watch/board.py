@@ -36,7 +36,7 @@ PENDING, DRIFT, DRAINING, DISABLED = "PENDING", "DRIFT", "DRAINING", "DISABLED"
 WORST_FIRST = (DRIFT, UNKNOWN, DRAINING, PENDING, FOREIGN, DISABLED, LISTED)
 
 
-# Tuples: a thousand of them are made in a tick, and frozen objects take three times as long.
+# Tuples: thousands are made in a tick, and a frozen object takes three times as long.
 class Numbers(NamedTuple):
     """None is "not known"; *blind* says that replies cannot be seen, so not counted.
 

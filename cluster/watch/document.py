@@ -13,7 +13,6 @@ import json
 import struct
 from array import array
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from math import nan
 from typing import Any
 
@@ -130,12 +129,10 @@ def encode_sparks(points: Points) -> bytes:
     return b"".join((head, layout, *points.columns))
 
 
-@lru_cache(maxsize=64)
 def decode_sparks(data: bytes) -> Lines:
     """Return the lines of a director; each begins with a point that is known.
 
-    The same object for the same bytes: they are new every ten seconds, and read with
-    every tick. Raises ValueError or struct.error.
+    Raises ValueError or struct.error.
     """
     mark, slot, count, size = _POINTS.unpack_from(data)
     if mark != _POINTS_MARK:

@@ -106,15 +106,31 @@ def _keep_lines(batch: Sequence[tuple[int, Points]]) -> None:
 
 def latest(directors: Iterable[int]) -> dict[int, dict[str, Any]]:
     """Return the newest sample of each director that has one."""
-    return _documents("live", directors, decode)
+    return _documents("live", directors, _sample)
 
 
 def lines(directors: Iterable[int]) -> dict[int, Lines]:
-    return _documents("spark", directors, decode_sparks)
+    return _documents("spark", directors, _lines)
+
+
+def _sample(_director: int, data: bytes) -> dict[str, Any]:
+    return decode(data)
+
+
+# The newest of each director: new every ten seconds, and read with every tick.
+_kept: dict[int, tuple[bytes, Lines]] = {}
+
+
+def _lines(director: int, data: bytes) -> Lines:
+    """Return the same object for the same bytes."""
+    known = _kept.get(director)
+    if known is None or known[0] != data:
+        known = _kept[director] = data, decode_sparks(data)
+    return known[1]
 
 
 def _documents(
-    kind: str, directors: Iterable[int], read: Callable[[bytes], T]
+    kind: str, directors: Iterable[int], read: Callable[[int, bytes], T]
 ) -> dict[int, T]:
     pks = list(directors)
     return _read(pks, _get(_keys(kind, pks)), read)
@@ -129,13 +145,13 @@ def _keys(kind: str, pks: Sequence[int]) -> list[str]:
 
 
 def _read(
-    pks: Sequence[int], datas: Sequence[bytes | None], read: Callable[[bytes], T]
+    pks: Sequence[int], datas: Sequence[bytes | None], read: Callable[[int, bytes], T]
 ) -> dict[int, T]:
     found = {}
     for pk, data in zip(pks, datas, strict=True):
         try:
             if data:
-                found[pk] = read(data)
+                found[pk] = read(pk, data)
         except (ValueError, struct.error):
             continue  # another version of us wrote it; ours is on its way
     return found
@@ -146,6 +162,4 @@ def seen(directors: Iterable[int]) -> Seen:
     pks = list(directors)
     datas = _get(_keys("live", pks) + _keys("spark", pks))
     count = len(pks)
-    return Seen(
-        _read(pks, datas[:count], decode), _read(pks, datas[count:], decode_sparks)
-    )
+    return Seen(_read(pks, datas[:count], _sample), _read(pks, datas[count:], _lines))
