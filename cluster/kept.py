@@ -34,7 +34,7 @@ class Kept(Generic[T]):
 
     def __call__(self, cluster: Cluster) -> T:
         # First the number: what is written from here on shows in the next one.
-        seq = _head(1)[0].seq
+        ((seq,),) = _head(1)
         known = self._found.get(cluster.pk)
         if known is None or known[0] != seq:
             if len(self._found) >= self.MOST:
@@ -46,30 +46,16 @@ class Kept(Generic[T]):
         self._found.clear()
 
 
-class KeptRows(Generic[M]):
-    """What a query finds, made into objects again only when a row is another one.
-
-    The database is asked every time. What costs five times as much is to put the query
-    together and to make objects of rows that are as they were. The objects are for all
-    who ask: only to be read, and nothing that belongs to another row through them.
-    """
+class KeptQuery:
+    """A query that is put together once; the database is asked every time."""
 
     MOST = 64
 
-    def __init__(self, query: Callable[[int], QuerySet[M]]) -> None:
+    def __init__(self, query: Callable[[int], QuerySet[Any, Any]]) -> None:
         self._query = query
         self._asked: dict[int, tuple[str, tuple[Any, ...]]] = {}
-        self._found: dict[int, tuple[list[tuple[Any, ...]], tuple[M, ...]]] = {}
 
-    def __call__(self, pk: int) -> tuple[M, ...]:
-        # First the rows: what is written from here on shows in the next ones.
-        rows = self._rows(pk)
-        known = self._found.get(pk)
-        if known is None or known[0] != rows:
-            known = self._found[pk] = (rows, tuple(self._query(pk)))
-        return known[1]
-
-    def _rows(self, pk: int) -> list[tuple[Any, ...]]:
+    def __call__(self, pk: int) -> list[tuple[Any, ...]]:
         asked = self._asked.get(pk)
         if asked is None:
             if len(self._asked) >= self.MOST:
@@ -83,9 +69,38 @@ class KeptRows(Generic[M]):
 
     def forget(self) -> None:
         self._asked.clear()
+
+
+class KeptRows(Generic[M]):
+    """What a query finds, made into objects again only when a row is another one.
+
+    The database is asked every time. What costs five times as much is to put the query
+    together and to make objects of rows that are as they were. The objects are for all
+    who ask: only to be read, and nothing that belongs to another row through them.
+    """
+
+    MOST = 64
+
+    def __init__(self, query: Callable[[int], QuerySet[M]]) -> None:
+        self._query, self._rows = query, KeptQuery(query)
+        self._found: dict[int, tuple[list[tuple[Any, ...]], tuple[M, ...]]] = {}
+
+    def __call__(self, pk: int) -> tuple[M, ...]:
+        # First the rows: what is written from here on shows in the next ones.
+        rows = self._rows(pk)
+        known = self._found.get(pk)
+        if known is None or known[0] != rows:
+            if len(self._found) >= self.MOST:
+                self._found.clear()
+            known = self._found[pk] = (rows, tuple(self._query(pk)))
+        return known[1]
+
+    def forget(self) -> None:
+        self._rows.forget()
         self._found.clear()
 
 
-_head = KeptRows(lambda pk: AuditHead.objects.filter(pk=pk))
+# The number of the newest event, as a row of its own.
+_head = KeptQuery(lambda pk: AuditHead.objects.filter(pk=pk).values_list("seq"))
 # What was edited since the newest revision, for pages that only show it.
 draft_edits = Kept(draft.draft_edits)

@@ -30,6 +30,15 @@ def test_it_is_read_again_after_each_event_and_not_before():
     assert asked == ["one", "two", "one", "two"]
 
 
+def test_to_see_whether_it_is_still_true_is_one_question(django_assert_num_queries):
+    cluster = make_cluster("one")
+    keep = Kept(lambda cluster: cluster.slug)
+    for _time in range(2):
+        somebody_writes()
+        with django_assert_num_queries(2):
+            assert [keep(cluster), keep(cluster)] == ["one", "one"]
+
+
 def test_it_does_not_grow_with_the_number_of_clusters():
     keep = Kept(lambda cluster: cluster.slug)
     keep.MOST = 2
@@ -69,8 +78,8 @@ def test_rows_are_asked_for_in_one_query_while_nothing_changes(
 
 def test_rows_of_few_clusters_are_kept():
     keep = KeptRows(lambda pk: Host.objects.filter(cluster=pk))
-    keep.MOST = 2
+    keep.MOST = keep._rows.MOST = 2
     for name in ("one", "two", "three"):
         cluster = make_cluster(name)
         assert keep(cluster.pk) == ()
-    assert len(keep._found) == len(keep._asked) == 1
+    assert len(keep._found) == len(keep._rows._asked) == 1
