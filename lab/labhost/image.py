@@ -13,7 +13,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from labhost.table import LAB
@@ -32,14 +33,22 @@ def cache_folder() -> Path:
     return Path(os.environ.get("PIRANHA_LAB_CACHE") or Path(home) / "piranha-lab")
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two labs that are booted for the first time must not install or build at once."""
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def image(say: Say) -> Path:
     """The image for what lab/image says now, built when it is not in the cache."""
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
     packages = cache / f"packages-{_hash(*_package_words())}.tar"
     disks = f"disk-{_hash(packages.name, *_disk_words())}-*.ext4"
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone():
         if built := sorted(cache.glob(disks)):
             return built[-1]
         if os.geteuid() != 0:

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable
 
 from labhost import registers
-from labhost.image import MODULES
+from labhost.image import MODULES, alone
 from labhost.network import fresh_namespace
 from labhost.trouble import Impossible, last_line
 
@@ -32,10 +32,15 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 def meet_needs(say: Callable[[str], None]) -> None:
     os.environ["PATH"] += f":{SBIN}"  # an ordinary user's path lacks mke2fs and ip
-    _install(_missing(), say)
+    install_missing(say)
     _try_tun()
     _try_namespace()
     _try_kernel()
+
+
+def install_missing(say: Callable[[str], None]) -> None:
+    with alone():  # apt-get does not wait for another one
+        _install(_missing(), say)
 
 
 def _missing() -> list[str]:
