@@ -7,7 +7,6 @@ that is still there needs new numbers, and no HTML of it (see views/live_table.p
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -166,7 +165,7 @@ def _live(
         table=table,
         services=html.services(table, reshaped) if reshaped else "",
         whole=html.region("table") if is_new else "",
-        point=_point(live, time.time()),
+        point=_point(live),
     )
 
 
@@ -190,9 +189,10 @@ class _Html:
         return render_to_string("cluster/_live_services.html", context)
 
 
-def _point(live: live_page.Live, now: float) -> dict[str, Any] | None:
-    totals = live.totals
-    if totals["active"] is None:
+def _point(live: live_page.Live) -> dict[str, Any] | None:
+    """Return the point of the newest sample: what does not come is not drawn again."""
+    times = [director.sample["at"] for director in live.directors if director.sample]
+    if not times:
         return None
-    values = [totals["conns"], totals["active"]]
-    return {"graph": "#graph", "t": now // PERIOD * PERIOD, "values": values}
+    values = [live.totals["conns"], live.totals["active"]]
+    return {"graph": "#graph", "t": max(times) // PERIOD * PERIOD, "values": values}

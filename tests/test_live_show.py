@@ -7,10 +7,13 @@ import pytest
 
 from cluster import live_show
 from cluster.live_show import Audience, Show
+from cluster.lvs.frame import PERIOD
+from cluster.lvs.rates import Rates
 from cluster.models import Cluster, Host
 from cluster.views import live_page
 from cluster.views.look import ALL, Look
 from cluster.watch import store
+from cluster.watch.sample import TOTAL
 from cluster.watch.store import News
 from tests.hosts import make_cluster, make_host
 from tests.watch.build import sample
@@ -73,3 +76,35 @@ def test_chips_and_notices_are_rendered_when_there_is_something_to_tell():
     assert again.regions == quiet.regions
     published(director, time.time(), error="no such program")
     assert "no such program" in shown(again).regions["#live-top"]
+
+
+def test_a_point_is_of_the_newest_sample_and_none_is_drawn_twice():
+    director = make_host("lb01", role=Host.Role.DIRECTOR)
+    audience = Audience(director.cluster_id or 0, "en", Look())
+    now = time.time()
+    published(director, now - 4.0)
+    shows = [live_show.render(audience, Show(), (), live_show.Loaded()) for _ in "ab"]
+    points = [show.point for show in shows if show and show.point]
+    assert [point["t"] for point in points] == [(now - 4.0) // PERIOD * PERIOD] * 2
+    assert points[0]["values"] == [4.0, 3]
+
+
+def test_nothing_is_no_rate_while_a_busy_director_has_only_begun_to_count():
+    busy = make_host("lb01", role=Host.Role.DIRECTOR)
+    idle = make_host(
+        "lb02", cluster=busy.cluster, role=Host.Role.DIRECTOR, address="10.0.1.5"
+    )
+    audience = Audience(busy.cluster_id or 0, "en", Look())
+    still = {TOTAL: Rates(0.0, 0.0, 0.0, 0.0, 0.0)}
+    published(idle, time.time(), services=(), counters={}, rates=still)
+    published(busy, time.time(), rates={})
+    show = live_show.render(audience, Show(), (), live_show.Loaded())
+    assert show
+    assert show.point
+    assert show.point["values"] == [None, 3]
+    published(idle, time.time(), services=(), counters={}, rates={})
+    published(busy, time.time())
+    show = live_show.render(audience, show, (), live_show.Loaded())
+    assert show
+    assert show.point
+    assert show.point["values"] == [4.0, 3]

@@ -146,6 +146,9 @@ class Live:
         """Sums over all directors that are known now."""
         samples = [d.sample for d in self.directors if d.sample]
         rates = [sample["rates"] for sample in samples if sample["rates"]]
+        # One that carries something has begun to count: the others are not all there is.
+        if any(s["active"] or s["inactive"] for s in samples if not s["rates"]):
+            rates = []
         return {
             "conns": sum(r[0] for r in rates) if rates else None,
             "active": sum(s["active"] for s in samples) if samples else None,

@@ -16,6 +16,8 @@
   const days = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
   const DAY = 24 * 60 * 60;
   const LATE_SECONDS = 10;
+  // One late reading leaves no gap, two do (watch/points.py).
+  const LONGEST_LINE = 4;
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -67,6 +69,8 @@
         const { t, series } = await response.json();
         this.series = series;
         this.data = [t, ...series.map(({ values }) => values)];
+        this.heard = false;
+        this.longest = Math.max(LONGEST_LINE, t.length > 1 ? 2 * (t[1] - t[0]) : 0);
         this.draw();
       } catch {
         this.say(words.no_answer);
@@ -140,15 +144,26 @@
     add({ t, values }) {
       if (!this.plot || values.length !== this.series.length) return;
       const times = this.data[0];
+      const zoomed = this.zoomed();
       this.dropUnwritten(t);
       if (times.length && t <= times[times.length - 1]) return;
-      times.push(t);
-      values.forEach((value, i) => this.data[i + 1].push(value));
+      const last = times[times.length - 1];
+      // Nobody looked for a while, or nobody watched: the history knows which.
+      if (t - last > LATE_SECONDS && !zoomed) return void this.load();
+      if (this.heard && t - last > this.longest) this.push(last + 1, []);
+      this.push(t, values);
+      this.heard = true;
       const first = times.findIndex((time) => time >= t - this.span);
       if (first > 0) this.data.forEach((row) => row.splice(0, first));
       // While a person has zoomed in, new samples are kept but do not move the view.
-      this.plot.setData(this.data, !this.zoomed());
+      this.plot.setData(this.data, !zoomed);
       this.describe();
+    }
+
+    // Without values it is a moment of which nothing is known.
+    push(t, values) {
+      this.data[0].push(t);
+      for (let i = 1; i < this.data.length; i += 1) this.data[i].push(values[i - 1] ?? null);
     }
 
     // The newest moments of what was loaded may not have been written then: they are
@@ -165,7 +180,7 @@
     zoomed() {
       const { min, max } = this.plot.scales.x;
       const times = this.plot.data[0];
-      return min > times[0] || max < times[times.length - 2];
+      return min > times[0] || max < times[times.length - 1];
     }
 
     describe() {

@@ -35,11 +35,13 @@
   tellZone();
   if (!root) return;
 
-  const state = { since: 0, until: 1, marks: [], gaps: [], data: null };
+  const state = { since: 0, until: 1, marks: [], gaps: [], data: null, heard: false };
   const charts = new Map();
   const isLive = root.hasAttribute("data-live-graphs");
   const isFree = new URLSearchParams(location.search).has("from");
   const LATE_SECONDS = 10;
+  // One late reading leaves no gap, two do (watch/points.py).
+  const LONGEST_LINE = 4;
   let paused = false;
 
   function zoom(since, until) {
@@ -75,6 +77,8 @@
       until: data.until,
       marks: data.marks,
       gaps: data.gaps,
+      heard: false,
+      longest: Math.max(LONGEST_LINE, data.t.length > 1 ? 2 * (data.t[1] - data.t[0]) : 0),
     });
     draw();
   }
@@ -89,12 +93,31 @@
   // The newest moments of what was loaded may not have been written then: they are no
   // gap, unless it lasts.
   function dropUnwritten(data, t) {
-    const lines = Object.values(data.charts).flatMap((chart) => chart.lines);
-    const rows = lines.flatMap((line) => [line.values, line.low, line.high]).filter(Boolean);
+    const [, ...values] = rows(data);
     let known = data.t.length;
-    while (known && rows.every((row) => row[known - 1] == null)) known -= 1;
+    while (known && values.every((row) => row[known - 1] == null)) known -= 1;
     if (known && t - data.t[known - 1] <= LATE_SECONDS) {
-      for (const row of [data.t, ...rows]) row.length = known;
+      for (const row of [data.t, ...values]) row.length = known;
+    }
+  }
+
+  function rows(data) {
+    const lines = Object.values(data.charts).flatMap((chart) => chart.lines);
+    return [data.t, ...lines.flatMap(rowsOf)];
+  }
+
+  function rowsOf(line) {
+    return [line.values, line.low, line.high].filter(Boolean);
+  }
+
+  // Without values it is a moment of which nothing is known.
+  function push(data, t, values) {
+    data.t.push(t);
+    for (const [name, { lines }] of Object.entries(data.charts)) {
+      for (const line of lines) {
+        const value = values[name]?.[line.label] ?? null;
+        for (const row of rowsOf(line)) row.push(value);
+      }
     }
   }
 
@@ -103,19 +126,12 @@
     if (!data || t <= data.t[data.t.length - 1]) return;
     const span = state.until - state.since;
     dropUnwritten(data, t);
-    data.t.push(t);
+    const last = data.t[data.t.length - 1];
+    if (state.heard && t - last > state.longest) push(data, last + 1, {});
+    push(data, t, values);
+    state.heard = true;
     const first = data.t.findIndex((time) => time >= t - span);
-    if (first > 0) data.t.splice(0, first);
-    for (const [name, { lines }] of Object.entries(data.charts)) {
-      for (const line of lines) {
-        const value = values[name]?.[line.label] ?? null;
-        for (const row of [line.values, line.low, line.high]) {
-          if (!row) continue;
-          row.push(value);
-          if (first > 0) row.splice(0, first);
-        }
-      }
-    }
+    if (first > 0) for (const row of rows(data)) row.splice(0, first);
     state.until = t;
     state.since = t - span;
     draw();
