@@ -108,3 +108,21 @@ def test_nothing_is_no_rate_while_a_busy_director_has_only_begun_to_count():
     assert show
     assert show.point
     assert show.point["values"] == [4.0, 3]
+
+
+def test_a_standby_does_not_say_that_a_silent_director_has_no_connections():
+    busy = make_host("lb01", role=Host.Role.DIRECTOR)
+    assert busy.cluster
+    Cluster.objects.update(director=busy)
+    idle = make_host(
+        "lb02", cluster=busy.cluster, role=Host.Role.DIRECTOR, address="10.0.1.5"
+    )
+    cluster = Cluster.objects.get()
+    published(idle, time.time(), services=(), counters={})
+    published(busy, time.time() - 20)
+    assert set(live_page.load(cluster).totals.values()) == {None}
+    published(busy, time.time())
+    assert live_page.load(cluster).totals["active"] == 3
+    published(busy, time.time() - 20)
+    published(idle, time.time())  # it has taken over
+    assert live_page.load(cluster).totals["active"] == 3

@@ -13,7 +13,7 @@ from cluster.views.graph_look import SUM, GraphLook
 from cluster.watch import packing
 from cluster.watch.levels import RAW
 from cluster.watch.packing import REPLIES, VALUES, Row, Series
-from cluster.watch.points import CARRIES, LATE
+from cluster.watch.points import AT_ONCE, CARRIES, LATE
 
 
 def newest(cluster: Cluster, look: GraphLook) -> dict[str, Any] | None:
@@ -86,10 +86,18 @@ def _values(
                 rows.append(row)
     found: dict[str, float | None] = {}
     into, out = (VALUES.index(name) for name in ("in_packets", "out_packets"))
+    conns = VALUES.index("conns")
+    # One that carries something has begun to count: zeros of others are not all there is.
+    begins = any(
+        isnan(row[conns]) and any(row[VALUES.index(name)] for name in AT_ONCE)
+        for row in rows
+    )
     blind = any(isnan(row[out]) and not isnan(row[into]) for row in rows)
     for n, name in enumerate(VALUES):
         known = [row[n] for row in rows if not isnan(row[n])]
         if blind and name in REPLIES and not any(known):
+            known = []
+        if begins and name not in AT_ONCE and not any(known):
             known = []
         found[name] = round(sum(known), 2) if known else None
     return found

@@ -145,6 +145,9 @@ class Live:
     def totals(self) -> Mapping[str, float | None]:
         """Sums over all directors that are known now."""
         samples = [d.sample for d in self.directors if d.sample]
+        carried = any(s["active"] or s["inactive"] for s in samples)
+        if self.acting and self.acting.sample is None and not carried:
+            samples = []  # what a standby does not have says nothing about the other
         rates = [sample["rates"] for sample in samples if sample["rates"]]
         # One that carries something has begun to count: the others are not all there is.
         if any(s["active"] or s["inactive"] for s in samples if not s["rates"]):

@@ -273,6 +273,18 @@ def test_the_newest_point_is_that_of_the_page(recorded, lab, operator):
     assert both["charts"]["active"] == {"Active connections": 6.0}
 
 
+def test_the_newest_rate_is_not_zero_while_a_busy_director_only_begins_to_count(
+    lab, operator
+):
+    lb02 = lab.add_host("lb02", Host.Role.DIRECTOR, "10.0.1.5", director())
+    still = Rates(0.0, 0.0, 0.0, 0.0, 0.0)
+    keep(lab.hosts["lb01"], [time.time() - 1], rates=None)
+    keep(lb02, [time.time() - 1], rates=still, services=())
+    point = operator.get(url("graphs_point", range="5m")).json()[-1]["data"]
+    assert point["charts"]["conns"] == {"Connections per second": None}
+    assert point["charts"]["active"] == {"Active connections": 3.0}
+
+
 def test_old_readings_are_no_news(lab, operator, now):
     keep(lab.hosts["lb01"], [now - 60])
     events = operator.get(url("graphs_point", range="5m")).json()
