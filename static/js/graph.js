@@ -16,6 +16,8 @@
   const days = new Intl.DateTimeFormat(language, { month: "short", day: "numeric" });
   const DAY = 24 * 60 * 60;
   const LATE_SECONDS = 10;
+  // So long at most until a reading is in the history.
+  const WRITTEN_SECONDS = 6;
   // One late reading leaves no gap, two do (watch/points.py).
   const LONGEST_LINE = 4;
 
@@ -148,9 +150,11 @@
       this.dropUnwritten(t);
       if (times.length && t <= times[times.length - 1]) return;
       const last = times[times.length - 1];
-      // Nobody looked for a while, or nobody watched: the history knows which.
-      if (t - last > LATE_SECONDS && !zoomed) return void this.load();
-      if (this.heard && t - last > this.longest) this.push(last + 1, []);
+      if (this.heard && t - last > this.longest) {
+        this.push(last + 1, []);
+        // Nobody looked for a while, or nobody watched: the history will know which.
+        setTimeout(() => this.zoomed() || this.load(), WRITTEN_SECONDS * 1000);
+      }
       this.push(t, values);
       this.heard = true;
       const first = times.findIndex((time) => time >= t - this.span);

@@ -3,6 +3,7 @@
 With PIRANHA_PICTURES=1 (``make pictures``) it takes the pictures of the documentation.
 """
 
+import itertools
 import os
 import re
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+
+from cluster.numbers import DASH
 
 pytestmark = [
     pytest.mark.browser,
@@ -25,6 +28,14 @@ COUNTING = """
 window.updates = 0;
 document.addEventListener("live:updated", () => { window.updates += 1; });
 """
+
+
+# A point of the graph as the stream would have brought it, eight seconds later.
+LATE_POINT = """() => {
+  const t = Math.floor(Date.now() / 2000) * 2 + 8;
+  const detail = { graph: "#graph", t, values: [1, 1] };
+  document.dispatchEvent(new CustomEvent("live:point", { detail }));
+}"""
 
 
 @pytest.fixture
@@ -157,6 +168,27 @@ def test_a_pause_holds_everything(page):
     page.get_by_role("button", name="Pause the live numbers").click()
     changes(page, "#live-table td.num")
     expect(page.locator("[data-live-state=live]")).to_be_visible()
+
+
+def test_a_silence_breaks_the_line_until_the_history_says_what_was(page):
+    """It was this page that did not look: the director has been counted all the time."""
+    graph = page.locator("[data-graph]").first
+    graph.locator("summary").click()
+    page.get_by_role("button", name="Pause the live numbers").click()
+    expect(page.locator("[data-live-state=paused]")).to_be_visible()
+    page.evaluate(LATE_POINT)
+    assert actives(graph)[:2] == ["1", DASH]
+    page.wait_for_timeout(7000)
+    # The newest moments are not written yet; before them nothing is missing.
+    known = list(itertools.dropwhile(DASH.__eq__, actives(graph)))
+    assert DASH not in known[:5]
+
+
+def actives(graph):
+    """Return the active connections of the graph's table, which is written when opened."""
+    for _twice in range(2):
+        graph.locator("summary").click()
+    return graph.locator("[data-graph-table] tbody td:nth-child(3)").all_inner_texts()
 
 
 def test_graphs_show_the_traffic_zoom_and_go_back(visitor, shop):
