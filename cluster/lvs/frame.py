@@ -70,7 +70,7 @@ echo ready >&2; while read -r name; do case $name in {listings} esac </dev/null 
 SHARE = 200
 SAVED = 30
 WORST = 10
-LONGEST_PAUSE = 10
+LONGEST_PAUSE = 15
 
 # What programs print goes out by itself, all the rest in one write: each write wakes sshd
 # and us. bash would write out every line, so lines of files are joined by 0x1F; echo takes
