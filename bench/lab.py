@@ -30,12 +30,12 @@ def booted() -> Lab:
     return lab
 
 
-def login(hosts: Lab, user: str = "root") -> Target:
-    """Return lb01 as *user*: root, or who the dashboard logs in as (``piranha``)."""
-    facts = hosts.hosts["lb01"]
+def login(hosts: Lab, name: str = "lb01", user: str = "root") -> Target:
+    """Return a host as *user*: root, or who the dashboard logs in as (``piranha``)."""
+    facts = hosts.hosts[name]
     key = Secret((hosts.state / f"{user}_ed25519").read_text())
     known = HostKey.parse(facts["host_key"])
-    return Target("lb01", "127.0.0.1", facts["ssh_port"], user, known, key)
+    return Target(name, "127.0.0.1", facts["ssh_port"], user, known, key)
 
 
 @contextmanager
