@@ -6,8 +6,8 @@ else on the host. What a host uses by itself is taken off, as the other director
 lab uses it in the same seconds, with the same table and packets: it changes by more than
 what is measured. A lab host is a machine in a process that is stopped twice for each
 system call, and a process that starts there costs tens of milliseconds instead of one:
-so the cost is told in starts of ``true``, too, and beside that of a stream that says a
-single byte a period.
+so the cost is told in starts of ``true``, too, and beside it that of a stream which
+brings frames of nothing.
 """
 
 from __future__ import annotations
