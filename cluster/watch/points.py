@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from math import inf
 
@@ -51,11 +51,16 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """The traces of one series by the names of ``packing.VALUES``; *at* in seconds."""
+    """The traces of one series by the names of ``packing.VALUES``; *at* in seconds.
+
+    *heard*, by place: when the first reading of the step came, and until when its last
+    one stands. Only the raw readings of one director say that.
+    """
 
     at: list[float]
     step: float
     traces: dict[str, Trace]
+    heard: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -78,16 +83,20 @@ class Points:
         known = self.traces["active"].mean
         places = [n for n, value in enumerate(known) if value is not None]
         found = [
-            (self.at[one] + self.step, self.at[other])
+            (self._heard(one)[1], self._heard(other)[0])
             for one, other in pairwise(places)
             if other > one + 1
         ]
         # The newest reading is on its way for a while; only then is it missing.
         end = self.at[-1] + self.step
-        since = self.at[places[-1]] + self.step if places else end
+        since = self._heard(places[-1])[1] if places else end
         if end - since > max(LATE, 2 * self.step):
             found.append((since, end))
         return found
+
+    def _heard(self, place: int) -> tuple[float, float]:
+        at = self.at[place]
+        return self.heard.get(place, (at, at + self.step))
 
 
 class _Sums:
@@ -135,21 +144,25 @@ def points(
     first = int(since // step)
     length = max(int(-(-until // step)) - first, 1)
     sums = [_Sums(length) for _ in VALUES]
-    seen = [False] * length
+    heard: dict[int, tuple[float, float]] = {}
+    is_raw = True
     for stretch in stretches:
+        is_raw = is_raw and stretch.is_raw
         found = [
             (bucket - first, i, j)
             for bucket, i, j in cuts(stretch.times, step)
             if 0 <= bucket - first < length
         ]
-        for place, _i, _j in found:
-            seen[place] = True
+        for place, i, j in found:
+            begin = heard[place][0] if place in heard else stretch.times[i]
+            heard[place] = begin, stretch.times[j - 1] + PERIOD
         for n, one in enumerate(sums):
             _fill(one, stretch, n, found)
     traces = {name: one.trace() for name, one in zip(VALUES, sums, strict=True)}
     at = [(first + n) * step for n in range(length)]
+    seen = [place in heard for place in range(length)]
     _carry(seen, traces.values(), int(CARRIED // step))
-    return Points(at, step, traces)
+    return Points(at, step, traces, heard if is_raw else {})
 
 
 def _fill(

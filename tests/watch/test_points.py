@@ -46,6 +46,13 @@ def test_what_a_killed_worker_leaves_is_a_gap_though_another_is_quick(offset):
     assert times[3] - 2 < until <= times[3]
 
 
+@pytest.mark.parametrize("step", [2, 4, 6])
+def test_a_gap_is_as_long_as_the_silence_however_coarse_the_points(step):
+    times = [at + 0.5 for at in (0, 2, 4, 18, 20, 22)]
+    found = points([raw(times[:2]), raw(times[2:])], 0, 24, step)
+    assert found.gaps() == [(6.5, 18.5)]
+
+
 def test_what_lies_before_the_first_reading_is_no_gap():
     found = points([raw([50, 52])], 0, 60, 2)
     assert found.gaps() == []
