@@ -20,7 +20,7 @@ from pathlib import Path
 
 import redis
 
-WORKERS = ("gw0", "gw1")
+WORKERS = ("gw0", "gw1", "gw2", "gw3")
 _POSTGRES_DIRECTORIES = "/usr/lib/postgresql/*/bin"
 
 
