@@ -42,6 +42,10 @@ class Box:
     def right(self) -> float:
         return self.x + self.width
 
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -116,7 +120,7 @@ def draw(
     if acting is not None:
         inflow = _inflow(middle, directors[acting])
         flows = tuple(_flow(directors[acting], box) for box in boxes)
-    reply = _reply(middle, height) if replies_pass_by and boxes else None
+    reply = _reply(boxes[-1], middle, height) if replies_pass_by and boxes else None
     return Drawing(
         height=round(height, 1),
         clients=(_CLIENTS_X, round(middle, 1), _CLIENTS_R),
@@ -202,12 +206,11 @@ def _flow(director: Box, server: Box) -> Flow:
     return Flow(path, _THINNEST, end - 44.0, round(server.middle + gap, 1))
 
 
-def _reply(middle: float, height: float) -> Flow:
-    """From below the real servers back to the clients, past everything."""
-    low = height - 26.0
-    start, end = _SERVER_X + 134.0, middle + _CLIENTS_R + 8.0
+def _reply(server: Box, middle: float, height: float) -> Flow:
+    """From the lowest real server back to the clients, past everything."""
+    low, end = height - 26.0, middle + _CLIENTS_R + 8.0
     path = (
-        f"M {start:g} {low - 22:g} C {start - 90:g} {low + 8:g}, "
+        f"M {server.centre:g} {server.bottom + 4:g} C {server.centre:g} {low + 30:g}, "
         f"{_CLIENTS_X + 230:g} {low + 8:g}, {_CLIENTS_X + 12:g} {end:g}"
     )
     return Flow(path, _THINNEST, 640.0, round(height - 6.0, 1))

@@ -1,6 +1,7 @@
 import itertools
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +72,11 @@ def test_nothing_flows_when_nobody_acts():
 def test_replies_pass_by_only_where_there_are_servers():
     assert draw([1], 0, 1, replies_pass_by=True).reply is not None
     assert draw([1], 0, 0, replies_pass_by=True).reply is None
+
+
+@pytest.mark.parametrize("servers", [1, 2, 9])
+def test_replies_leave_from_the_lowest_real_server(servers):
+    drawing = draw([3, 0], 0, servers, replies_pass_by=True)
+    lowest = drawing.servers[-1]
+    start = re.match(r"M (\S+) (\S+) ", drawing.reply.path)
+    assert (float(start[1]), float(start[2])) == (lowest.centre, lowest.bottom + 4)
