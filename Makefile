@@ -67,12 +67,13 @@ check-unit: setup-dev
 test: setup-test check-static test-unit test-services test-hosts ## the tests, on real parts (and make test-long)
 	@echo "All tests passed$(if $(PIRANHA_TEST_WITHOUT), WITHOUT: $(PIRANHA_TEST_WITHOUT))."
 
-# Many of these wait for a clock: four processes keep two cores busy.
+# Many of these wait for a clock, and those stand together: four processes keep two cores
+# busy, and who has no test left takes some from the others.
 test-unit: setup-test
-	$(PYTEST) -q -n 4 -m "$(UNIT)"
+	$(PYTEST) -q -n 4 --dist worksteal -m "$(UNIT)"
 
 test-services: setup-test ## the tests of database and broker, on PostgreSQL and Redis
-	$(PY) -m tests.services $(PYTEST) -q -n 4 --backed -m "$(UNIT)"
+	$(PY) -m tests.services $(PYTEST) -q -n 4 --dist worksteal --backed -m "$(UNIT)"
 
 # Two processes, each with a lab of its own (192 MB a host); a file stays in one process.
 # Those with few tests would come last, and are not the short ones: see tests/long_files.py.
