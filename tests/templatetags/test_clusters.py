@@ -33,6 +33,26 @@ def test_a_director_is_shown_as_it_was_last_read():
     assert "active" in text
 
 
+@pytest.mark.parametrize(
+    ("is_chosen", "holds", "word"),
+    [
+        (True, True, "active"),
+        (False, True, "active"),  # it took over by itself
+        (True, False, "chosen"),
+        (False, False, "standby"),
+    ],
+)
+def test_only_a_director_that_holds_a_vip_is_active(is_chosen, holds, word):
+    cluster = make_cluster("lab")
+    Vip.number_for(cluster, "10.0.1.31")
+    facts = {"state": director(*[eth_vip()] if holds else []).as_json()}
+    lb01 = make_host("lb01", cluster=cluster, role=Host.Role.DIRECTOR, facts=facts)
+    cluster.director = lb01 if is_chosen else None
+    text = drawn(cluster)
+    words = {one for one in ("active", "chosen", "standby") if one in text}
+    assert words == {word}
+
+
 def test_a_director_that_was_never_read_is_not_drawn():
     cluster = make_cluster("lab")
     make_host("lb01", cluster=cluster, role=Host.Role.DIRECTOR)
