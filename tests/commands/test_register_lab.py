@@ -60,6 +60,7 @@ def test_hosts_are_registered_with_their_fingerprints(lab, capsys):
     assert host.accepted_at
     assert "OPENSSH" in host.credential.unseal()
     assert "that the lab handed over" in AuditEvent.objects.get(host="lb01").text
+    assert ", real server, with" in AuditEvent.objects.get(host="web1").text
     assert "OPENSSH" not in capsys.readouterr().out
 
 

@@ -97,7 +97,7 @@ def _register_host(
 ) -> Sentence | None:
     host = cluster.hosts.filter(name=name).first()
     if host is None:
-        Host.objects.create(
+        host = Host.objects.create(
             cluster=cluster,
             name=name,
             credential=credential,
@@ -105,7 +105,7 @@ def _register_host(
             **fields,
         )
         return say("Registered {host} of the lab, {role}, with the host key {key} that"
-                   " the lab handed over", host=name, role=fields["role"],
+                   " the lab handed over", host=name, role=host.get_role_display(),
                    key=fingerprint(fields["host_key"]))  # fmt: skip
     if host.credential_id != credential.pk:
         raise CommandError(
